@@ -1,0 +1,3 @@
+//! One main, four names.
+
+fn main() {}

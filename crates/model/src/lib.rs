@@ -1,0 +1,23 @@
+//! The vocabulary of the field: labels, matchers, samples, histograms, time, metadata, relabelling.
+//!
+//! Nothing here does I/O, reads a clock or knows a wire format. Inner types are not serialisable;
+//! the edges (`web`, `config`, `remote`, `exposition`) convert.
+
+pub mod duration;
+pub mod exemplar;
+pub mod histogram;
+pub mod label_name;
+pub mod labels;
+pub mod matcher;
+pub mod metadata;
+pub mod regex_matcher;
+pub mod sample;
+pub mod staleness;
+pub mod timestamp;
+
+pub use exemplar::Exemplar;
+pub use histogram::{CounterResetHint, FloatHistogram, Histogram, Span};
+pub use labels::{Labels, LabelsBuilder};
+pub use matcher::{MatchOp, Matcher};
+pub use metadata::{Metadata, MetricType};
+pub use timestamp::Timestamp;

@@ -1,0 +1,1 @@
+//! (seam; see ARCHITECTURE.md)

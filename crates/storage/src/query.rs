@@ -1,0 +1,134 @@
+//! The read side.
+
+use stdx::cancel::CancelToken;
+
+use model::sample::SampleColumns;
+use model::{Labels, Matcher, Timestamp};
+
+use crate::StorageError;
+
+/// Remarks that come with an answer and do not spoil it, in order, without repeats.
+pub type Warnings = Vec<String>;
+
+/// Matchers that must all hold.
+pub type MatcherSet = [Matcher];
+
+/// What the engine knows about the use of a selection; stores may profit, none has to.
+#[derive(Debug, Clone, Default)]
+pub struct SelectHints {
+    /// First and last time of interest; narrower than the querier's range at times.
+    pub start: Timestamp,
+    /// Last time of interest.
+    pub end: Timestamp,
+    /// Evaluation step, milliseconds; 0 for an instant query.
+    pub step_ms: i64,
+    /// Window of a range selector, milliseconds; 0 for an instant selector.
+    pub range_ms: i64,
+    /// Enclosing function or aggregation, as written in PromQL; empty if none.
+    pub function: String,
+    /// Labels of the enclosing aggregation.
+    pub grouping: Vec<String>,
+    /// `grouping` is `by` (true) or `without`.
+    pub by: bool,
+    /// Most series wanted; 0 for all.
+    pub limit: usize,
+}
+
+/// What is known about the use of label names and values.
+#[derive(Debug, Clone, Default)]
+pub struct LabelHints {
+    /// Most results wanted; 0 for all.
+    pub limit: usize,
+}
+
+/// Opens views on a time range.
+pub trait Queryable: Send + Sync {
+    /// A view of the samples with `mint <= t <= maxt`, as of this moment: what is committed later
+    /// is not seen through it.
+    fn querier(&self, mint: Timestamp, maxt: Timestamp) -> Result<Box<dyn Querier>, StorageError>;
+}
+
+/// A view on a time range. Blocking: use it on a pool thread.
+pub trait Querier: Send + Sync {
+    /// The series that satisfy all `matchers` and may have samples in the range. With `sort` they
+    /// come in label order; without, in an order of the store's choice that is the same each time.
+    fn select(
+        &self,
+        sort: bool,
+        hints: &SelectHints,
+        matchers: &MatcherSet,
+        cancel: &CancelToken,
+    ) -> Result<Box<dyn SeriesSet>, StorageError>;
+
+    /// Values of label `name` among series satisfying `matchers`, sorted, unique.
+    fn label_values(
+        &self,
+        name: &str,
+        hints: &LabelHints,
+        matchers: &MatcherSet,
+    ) -> Result<(Vec<String>, Warnings), StorageError>;
+
+    /// Label names among series satisfying `matchers`, sorted, unique.
+    fn label_names(
+        &self,
+        hints: &LabelHints,
+        matchers: &MatcherSet,
+    ) -> Result<(Vec<String>, Warnings), StorageError>;
+}
+
+/// An indexable list of series: splitting a selection among threads is splitting a range of
+/// indexes. It holds handles, not samples.
+pub trait SeriesSet: Send + Sync {
+    /// Number of series.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Labels of series `index` (less than [`len`](Self::len)); made at the call, so ask once.
+    fn labels(&self, index: usize) -> Labels;
+
+    /// Replaces the contents of `columns` by the samples of series `index` with
+    /// `mint <= t <= maxt`, oldest first, staleness markers included. A range outside the
+    /// querier's is cut to it.
+    fn read(
+        &self,
+        index: usize,
+        mint: Timestamp,
+        maxt: Timestamp,
+        columns: &mut SampleColumns,
+    ) -> Result<(), StorageError>;
+
+    /// The newest sample of series `index` in `mint <= t <= maxt`, staleness markers included:
+    /// what an instant selector wants. Stores that can answer without decoding override it.
+    fn read_last(
+        &self,
+        index: usize,
+        mint: Timestamp,
+        maxt: Timestamp,
+        columns: &mut SampleColumns,
+    ) -> Result<(), StorageError> {
+        self.read(index, mint, maxt, columns)?;
+        let drop_before = columns.len().saturating_sub(1);
+        if drop_before > 0 {
+            columns.timestamps.drain(..drop_before);
+            columns.values.drain(..drop_before);
+            if !columns.start_timestamps.is_empty() {
+                columns.start_timestamps.drain(..drop_before);
+            }
+            columns.histograms.retain_mut(|(position, _)| {
+                let keep = *position as usize >= drop_before;
+                *position = position.saturating_sub(drop_before as u32);
+                keep
+            });
+        }
+        Ok(())
+    }
+
+    /// Remarks about the selection.
+    fn warnings(&self) -> Warnings {
+        Warnings::new()
+    }
+}

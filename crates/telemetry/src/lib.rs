@@ -1,0 +1,13 @@
+//! Our own metrics and log output.
+//!
+//! Metrics: a component declares a struct of instruments and registers them through a [`Registry`]
+//! that it is handed; nothing is global. Logs: everybody writes `tracing` events (constant message,
+//! values in fields under the reference's names); [`logging`] prints them in the reference's shape.
+
+pub mod logging;
+pub mod metrics;
+
+pub use metrics::{
+    Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, Registry, Summary,
+    SummaryFamily,
+};
