@@ -25,7 +25,10 @@ const STEPS: &[Step] = &[
 
 /// Runs all steps, or only those named in `args`, and prints how long each took.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    if let Some(unknown) = args.iter().find(|arg| STEPS.iter().all(|(name, _)| name != arg)) {
+    if let Some(unknown) = args
+        .iter()
+        .find(|arg| STEPS.iter().all(|(name, _)| name != arg))
+    {
         let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
         bail!("unknown step {unknown:?}; there are: {}", names.join(", "));
     }
@@ -50,7 +53,14 @@ fn format() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    check(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    check(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 /// nextest where it is there (it runs the binaries side by side), else cargo's own runner.
@@ -64,16 +74,21 @@ fn test() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
-    check(
-        cargo()
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]),
-    )
+    check(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--quiet",
+    ]))
 }
 
 /// The fuzz targets at least compile; running them is `fuzz/README.md`'s business.
 fn fuzz_build() -> Result<()> {
-    check(cargo().args(["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]))
+    // The engine itself (C++) is only needed to link: for checking, any path does.
+    let mut check_fuzz = cargo();
+    check_fuzz.env("CUSTOM_LIBFUZZER_PATH", "/nowhere/libfuzzer.a");
+    check(check_fuzz.args(["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]))
 }
 
 fn conformance_if_possible() -> Result<()> {

@@ -5,9 +5,23 @@ pub(crate) const ROWS: &[&[&str]] = &[
     &["stdx", "memory", "gocompat", "yaml"],
     &["model", "telemetry"],
     &["chunk"],
-    &["storage", "exposition", "promql-parser", "text-template", "http-client", "gossip"],
+    &[
+        "storage",
+        "exposition",
+        "promql-parser",
+        "text-template",
+        "http-client",
+        "gossip",
+    ],
     &["tsdb", "promql", "discovery"],
-    &["scrape", "remote", "rules", "notifier", "alertmanager", "promqltest"],
+    &[
+        "scrape",
+        "remote",
+        "rules",
+        "notifier",
+        "alertmanager",
+        "promqltest",
+    ],
     &["web", "config"],
     &["server", "promtool", "amtool"],
     &["ferula"],
@@ -19,8 +33,20 @@ pub(crate) const NEIGHBOURS: &[(&str, &str)] = &[];
 
 /// Crates below which no async runtime may appear.
 pub(crate) const SYNC: &[&str] = &[
-    "stdx", "memory", "gocompat", "yaml", "model", "telemetry", "chunk", "storage", "exposition",
-    "promql-parser", "text-template", "tsdb", "promql", "promqltest",
+    "stdx",
+    "memory",
+    "gocompat",
+    "yaml",
+    "model",
+    "telemetry",
+    "chunk",
+    "storage",
+    "exposition",
+    "promql-parser",
+    "text-template",
+    "tsdb",
+    "promql",
+    "promqltest",
 ];
 
 /// Row of a crate, if it is one of the layered crates.

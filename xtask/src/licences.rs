@@ -10,8 +10,20 @@ use crate::process::{cargo, output};
 
 /// Licences compatible with Apache-2.0 that we accept; keep in step with `deny.toml`.
 const ALLOWED: &[&str] = &[
-    "Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "BSL-1.0",
-    "CC0-1.0", "Unlicense", "Unicode-3.0", "OpenSSL", "CDLA-Permissive-2.0", "0BSD",
+    "Apache-2.0",
+    "MIT",
+    "MIT-0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "BSL-1.0",
+    "CC0-1.0",
+    "Unlicense",
+    "Unicode-3.0",
+    "OpenSSL",
+    "CDLA-Permissive-2.0",
+    "0BSD",
     "Apache-2.0 WITH LLVM-exception",
 ];
 
@@ -30,7 +42,9 @@ pub(crate) fn run() -> Result<()> {
         versions.entry(name).or_default().push(version);
         let licence = package["license"].as_str().unwrap_or_default();
         if !accepted(licence) {
-            problems.push(format!("{name} {version}: licence {licence:?} is not in the list"));
+            problems.push(format!(
+                "{name} {version}: licence {licence:?} is not in the list"
+            ));
         }
     }
     for (name, versions) in versions {
@@ -54,13 +68,18 @@ fn accepted(expression: &str) -> bool {
 }
 
 fn any_side(expression: &str) -> bool {
-    split_top(expression, " OR ").iter().any(|side| all_sides(side))
+    split_top(expression, " OR ")
+        .iter()
+        .any(|side| all_sides(side))
 }
 
 fn all_sides(expression: &str) -> bool {
     split_top(expression, " AND ").iter().all(|side| {
         let side = side.trim();
-        match side.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
+        match side
+            .strip_prefix('(')
+            .and_then(|inner| inner.strip_suffix(')'))
+        {
             Some(inner) => any_side(inner),
             None => ALLOWED.contains(&side),
         }

@@ -2,8 +2,14 @@
 //!
 //! Few dependencies, so that it builds in seconds; what it needs beyond cargo it installs itself
 //! (see `conformance`) or does without, saying so.
-#![expect(clippy::print_stdout, reason = "a command-line tool talks to its terminal")]
-#![expect(clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a command-line tool talks to its terminal"
+)]
+#![expect(
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its terminal"
+)]
 
 mod ci;
 mod conformance;

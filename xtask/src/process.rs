@@ -32,7 +32,9 @@ pub(crate) fn cargo() -> Command {
 
 /// Runs to the end; anything but success is an error that names the command.
 pub(crate) fn check(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", shown(command));
     }

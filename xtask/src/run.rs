@@ -17,7 +17,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// Runs PromQL test scripts; paths are the user's, so the working directory stays.
 pub(crate) fn promqltest(args: &[String]) -> Result<()> {
-    check(cargo().args(["build", "--quiet", "--package", "promqltest", "--bin", "promqltest"]))?;
+    check(cargo().args([
+        "build",
+        "--quiet",
+        "--package",
+        "promqltest",
+        "--bin",
+        "promqltest",
+    ]))?;
     let mut runner = std::process::Command::new(target_dir().join("debug/promqltest"));
     check(runner.args(args))
 }

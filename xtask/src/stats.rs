@@ -15,7 +15,10 @@ pub(crate) fn run() -> Result<()> {
     for name in layers::ROWS.iter().copied().flatten() {
         let folder = format!("crates/{name}/");
         let mut lines = 0;
-        for file in files.iter().filter(|file| file.starts_with(&folder) && file.ends_with(".rs")) {
+        for file in files
+            .iter()
+            .filter(|file| file.starts_with(&folder) && file.ends_with(".rs"))
+        {
             let count = read(file)?.lines().count();
             lines += count;
             longest.push((count, file));
@@ -37,7 +40,9 @@ pub(crate) fn run() -> Result<()> {
         .take_while(|line| !line.starts_with('['))
         .filter(|line| line.contains('=') && !line.contains("path = ") && !line.starts_with('#'))
         .count();
-    let locked = fs::read_to_string(root().join("Cargo.lock"))?.matches("[[package]]").count();
+    let locked = fs::read_to_string(root().join("Cargo.lock"))?
+        .matches("[[package]]")
+        .count();
     println!("{direct:>8}  direct dependencies (aim: 45)\n{locked:>8}  locked packages (aim: 300)");
     Ok(())
 }

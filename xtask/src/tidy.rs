@@ -33,13 +33,13 @@ pub(crate) fn run() -> Result<()> {
 
 /// Paths, relative to the root, of the text files git tracks or would track.
 pub(crate) fn tracked_files() -> Result<Vec<String>> {
-    let list = output(command("git").args([
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]))?;
-    Ok(list.lines().filter(|file| root().join(file).is_file()).map(str::to_owned).collect())
+    let list =
+        output(command("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
+    Ok(list
+        .lines()
+        .filter(|file| root().join(file).is_file())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Contents of a file, given relative to the root; bytes that are no text are replaced.
@@ -53,17 +53,23 @@ fn check_layers(findings: &mut Vec<String>) -> Result<()> {
     let metadata: Value = serde_json::from_str(&text).context("cannot read cargo metadata")?;
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();
-        let Some(row) = layers::row(name) else { continue };
+        let Some(row) = layers::row(name) else {
+            continue;
+        };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
             let on = dependency["name"].as_str().unwrap_or_default();
             let is_test = dependency["kind"].as_str() == Some("dev");
             if on == "tokio" && layers::SYNC.contains(&name) && !is_test {
                 findings.push(format!("{name}: no async runtime at this layer"));
             }
-            let Some(below) = layers::row(on) else { continue };
+            let Some(below) = layers::row(on) else {
+                continue;
+            };
             let allowed = below < row || layers::NEIGHBOURS.contains(&(name, on));
             if !allowed && !is_test {
-                findings.push(format!("{name} (row {row}) may not import {on} (row {below})"));
+                findings.push(format!(
+                    "{name} (row {row}) may not import {on} (row {below})"
+                ));
             }
         }
     }
@@ -75,7 +81,12 @@ fn check_file(file: &str, text: &str, findings: &mut Vec<String>) {
         return;
     }
     // Assembled from pieces, so that this file does not find itself.
-    for host in [["crates", ".io/"], ["pypi", ".org"], ["registry.npm", "js"], ["deb.debian", ".org"]] {
+    for host in [
+        ["crates", ".io/"],
+        ["pypi", ".org"],
+        ["registry.npm", "js"],
+        ["deb.debian", ".org"],
+    ] {
         if text.contains(&host.concat()) {
             findings.push(format!("{file}: names a package registry's host"));
         }
@@ -94,7 +105,9 @@ fn check_file(file: &str, text: &str, findings: &mut Vec<String>) {
     if file.ends_with("Cargo.toml") && file.starts_with("crates/") {
         for line in text.lines() {
             if line.contains("version = \"") && !line.starts_with("version") {
-                findings.push(format!("{file}: versions belong in the workspace's table: {line}"));
+                findings.push(format!(
+                    "{file}: versions belong in the workspace's table: {line}"
+                ));
             }
         }
     }
@@ -106,16 +119,33 @@ fn check_source(file: &str, text: &str, findings: &mut Vec<String>) {
         findings.push(format!("{file}: {lines} lines; split it by noun"));
     }
     if file.ends_with("/mod.rs") {
-        findings.push(format!("{file}: modules are foo.rs beside foo/, not mod.rs"));
+        findings.push(format!(
+            "{file}: modules are foo.rs beside foo/, not mod.rs"
+        ));
     }
-    if !text.trim_start_matches("#![no_main]\n").trim_start().starts_with("//!") {
-        findings.push(format!("{file}: say in a //! comment at the top what the file is"));
+    if !text
+        .trim_start_matches("#![no_main]\n")
+        .trim_start()
+        .starts_with("//!")
+    {
+        findings.push(format!(
+            "{file}: say in a //! comment at the top what the file is"
+        ));
     }
     let banned = [
-        (["#[ign", "ore"], "tests are not ignored: slow ones ask RUN_SLOW_TESTS"),
+        (
+            ["#[ign", "ore"],
+            "tests are not ignored: slow ones ask RUN_SLOW_TESTS",
+        ),
         (["#[should_", "panic"], "assert on the error instead"),
-        (["TO", "DO"], "finish it, or file an issue and name it in the note"),
-        (["FIX", "ME"], "finish it, or file an issue and name it in the note"),
+        (
+            ["TO", "DO"],
+            "finish it, or file an issue and name it in the note",
+        ),
+        (
+            ["FIX", "ME"],
+            "finish it, or file an issue and name it in the note",
+        ),
     ];
     for (pieces, advice) in banned {
         if text.contains(&pieces.concat()) {
@@ -129,9 +159,15 @@ fn check_source(file: &str, text: &str, findings: &mut Vec<String>) {
 
 /// Relative links of a Markdown file lead somewhere.
 fn check_links(file: &str, text: &str, findings: &mut Vec<String>) {
-    let folder = root().join(file).parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+    let folder = root()
+        .join(file)
+        .parent()
+        .map(std::path::Path::to_path_buf)
+        .unwrap_or_default();
     for piece in text.split("](").skip(1) {
-        let Some((target, _)) = piece.split_once(')') else { continue };
+        let Some((target, _)) = piece.split_once(')') else {
+            continue;
+        };
         let path = target.split('#').next().unwrap_or_default();
         let elsewhere = path.contains("://") || path.starts_with("mailto:") || path.is_empty();
         if !elsewhere && !folder.join(path).exists() {
@@ -143,7 +179,9 @@ fn check_links(file: &str, text: &str, findings: &mut Vec<String>) {
 /// One integration-test binary a crate: linking is what costs.
 fn check_test_binaries(files: &[String], findings: &mut Vec<String>) {
     for file in files {
-        let Some((_, inside)) = file.split_once("/tests/") else { continue };
+        let Some((_, inside)) = file.split_once("/tests/") else {
+            continue;
+        };
         let is_binary = file.ends_with(".rs") && !inside.contains('/');
         let in_crate = file.starts_with("crates/") && !file.contains("/src/");
         if is_binary && in_crate {

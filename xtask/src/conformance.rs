@@ -1,0 +1,148 @@
+//! `cargo xtask conformance`: the kit against the real peers, as far as Ferula is built.
+//!
+//! Needs the kit beside the checkout (`../shared`) and Debian's package client, which brings the
+//! peers (downloaded and unpacked, not installed) and, where missing, Python with its YAML module.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{cargo, check, exists, root, target_dir};
+use crate::run;
+
+type Part = (&'static str, fn(&Kit) -> Result<()>);
+
+/// The parts that must agree by now. Later issues add lines.
+const PARTS: &[Part] = &[
+    ("promql-scripts", promql_scripts),
+    ("check-config", check_config),
+];
+
+struct Kit {
+    shared: PathBuf,
+    peers: PathBuf,
+    python: String,
+}
+
+/// Why the kit cannot run here, if so.
+pub(crate) fn impossible() -> Option<&'static str> {
+    if !shared().join("conformance/check_config.py").exists() {
+        return Some("no kit in ../shared");
+    }
+    if !exists("apt-get") {
+        return Some("no apt-get to fetch the peers with");
+    }
+    None
+}
+
+/// Runs all parts, or those named.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    if let Some(reason) = impossible() {
+        bail!("{reason}");
+    }
+    if let Some(unknown) = args
+        .iter()
+        .find(|arg| PARTS.iter().all(|(name, _)| name != arg))
+    {
+        let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        bail!("unknown part {unknown:?}; there are: {}", names.join(", "));
+    }
+    check(cargo().args(["build", "--package", "ferula"]))?;
+    let kit = Kit {
+        shared: shared(),
+        peers: peers()?,
+        python: python()?,
+    };
+    for (name, part) in PARTS {
+        if args.is_empty() || args.iter().any(|arg| arg == name) {
+            println!("--> conformance {name}");
+            part(&kit).with_context(|| format!("conformance {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn shared() -> PathBuf {
+    root().join("../shared")
+}
+
+/// The peers' programs; `FERULA_PEERS` names a folder that has them already.
+fn peers() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("FERULA_PEERS") {
+        return Ok(PathBuf::from(folder));
+    }
+    let folder = target_dir().join("peers");
+    check(
+        Command::new("sh")
+            .arg(shared().join("rig/peers.sh"))
+            .arg(&folder),
+    )?;
+    Ok(folder)
+}
+
+/// A Python that has the YAML module, installed by the package client if there is none.
+fn python() -> Result<String> {
+    let candidates = ["python3", "/usr/bin/python3"];
+    let usable = || {
+        candidates
+            .into_iter()
+            .find(|python| has_yaml(python))
+            .map(str::to_owned)
+    };
+    if let Some(python) = usable() {
+        return Ok(python);
+    }
+    check(Command::new("apt-get").args(["-q", "update"]))?;
+    let install = [
+        "-q",
+        "install",
+        "-y",
+        "--no-install-recommends",
+        "python3",
+        "python3-yaml",
+    ];
+    check(Command::new("apt-get").args(install))?;
+    usable().context("no Python with a YAML module, even after installing python3-yaml")
+}
+
+fn has_yaml(python: &str) -> bool {
+    Command::new(python)
+        .args(["-c", "import yaml"])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// All PromQL scripts of the kit, cases on floats only (the rest is part C).
+fn promql_scripts(kit: &Kit) -> Result<()> {
+    let folder = kit
+        .shared
+        .join("conformance/data/prometheus/promql/promqltest/testdata");
+    run::promqltest(&["--floats".to_owned(), folder.to_string_lossy().into_owned()])
+}
+
+/// Every configuration file of the kit goes to both tools.
+fn check_config(kit: &Kit) -> Result<()> {
+    let script = kit.shared.join("conformance/check_config.py");
+    let mut command = Command::new(&kit.python);
+    command
+        .arg(script)
+        .arg("--promtool")
+        .arg(kit.peers.join("bin/promtool"))
+        .arg("--tool")
+        .arg(ferula())
+        .args(["--tool-args", "promtool"])
+        .args(["--only", "^(config|scrape config|tool config)"])
+        .arg("--known")
+        .arg(known());
+    check(&mut command)
+}
+
+fn ferula() -> PathBuf {
+    target_dir().join("debug/ferula")
+}
+
+fn known() -> PathBuf {
+    Path::new(&root()).join("conformance/known.tsv")
+}
