@@ -1,0 +1,8 @@
+//! The whole process, as users meet it.
+
+mod bad_input;
+mod first_run;
+mod full_disk;
+mod hostile_targets;
+mod kill;
+mod reload;
