@@ -75,7 +75,7 @@ fn stops_cleanly_and_finds_its_data_again() -> Result<()> {
     let mut server = Server::start(dir.path(), &config, &[])?;
     let before = wait_for("a sample", || {
         let result = server.query("e2e_value[1h]")?;
-        Ok(result.get(0).map(|series| e2e::samples_of(series)))
+        Ok(result.get(0).map(e2e::samples_of))
     })?;
     let status = server.terminate()?;
     ensure!(
