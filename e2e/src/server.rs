@@ -50,9 +50,19 @@ impl Server {
 
     /// Starts a server on `dir/prometheus.yml` as it is, listening at `address`.
     pub fn spawn_at(dir: &Path, address: SocketAddr, flags: &[&str]) -> Result<Self> {
+        Self::spawn_program(&binary()?, dir, address, flags)
+    }
+
+    /// Starts any program that takes the reference's flags.
+    pub fn spawn_program(
+        program: &Path,
+        dir: &Path,
+        address: SocketAddr,
+        flags: &[&str],
+    ) -> Result<Self> {
         let log = dir.join("server.log");
         let output = File::options().create(true).append(true).open(&log)?;
-        let child = Command::new(binary()?)
+        let child = Command::new(program)
             .arg(format!(
                 "--config.file={}",
                 dir.join("prometheus.yml").display()

@@ -6,3 +6,4 @@ mod full_disk;
 mod hostile_targets;
 mod kill;
 mod reload;
+mod side_by_side;
