@@ -29,16 +29,21 @@ impl Server {
     /// Returns once it is ready.
     pub fn start(dir: &Path, config: &str, flags: &[&str]) -> Result<Self> {
         let mut server = Self::spawn(dir, config, flags)?;
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    /// Waits until the server says that it is ready; an end of the process is an error.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
         wait_for("the server to be ready", || {
-            if let Some(status) = server.child.try_wait()? {
-                bail!("the server ended with {status}:\n{}", server.log_text());
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended with {status}:\n{}", self.log_text());
             }
-            Ok(server
+            Ok(self
                 .get("/-/ready")
                 .is_ok_and(|answer| answer.status == 200)
                 .then_some(()))
-        })?;
-        Ok(server)
+        })
     }
 
     /// Like [`start`](Self::start), without waiting for anything.
