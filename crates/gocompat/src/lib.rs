@@ -1,1 +1,12 @@
-//! (seam; see ARCHITECTURE.md)
+//! What users of the reference see of the language it is written in: number text, bits of the
+//! mathematical functions, the dialect of regular expressions, quoting, durations, ordering.
+//!
+//! Nothing here knows a metric. Facts come from the language's public documentation and from
+//! asking the reference; each module names its own source.
+
+pub mod duration;
+pub mod float;
+pub mod natural_sort;
+pub mod quote;
+pub mod regex;
+pub mod text;

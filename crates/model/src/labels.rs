@@ -45,13 +45,18 @@ impl Labels {
         let mut packed = Vec::with_capacity(128);
         let mut previous: Option<&str> = None;
         for (name, value) in pairs {
-            debug_assert!(previous.is_none_or(|before| before < name), "labels out of order");
+            debug_assert!(
+                previous.is_none_or(|before| before < name),
+                "labels out of order"
+            );
             debug_assert!(!value.is_empty(), "empty label value");
             previous = Some(name);
             push_text(&mut packed, name);
             push_text(&mut packed, value);
         }
-        Self { packed: packed.into() }
+        Self {
+            packed: packed.into(),
+        }
     }
 
     /// Pairs in order of their names.
@@ -61,7 +66,7 @@ impl Labels {
 
     /// Value of label `name`, if present.
     pub fn value(&self, name: &str) -> Option<&str> {
-        for (found, value) in self.iter() {
+        for (found, value) in self {
             match found.cmp(name) {
                 Ordering::Less => {}
                 Ordering::Equal => return Some(value),
@@ -169,7 +174,10 @@ fn take_text(packed: &[u8]) -> Option<(&str, &[u8])> {
         (usize::from(first), rest)
     } else {
         let (bytes, rest) = rest.split_first_chunk::<3>()?;
-        (u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]) as usize, rest)
+        (
+            u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]) as usize,
+            rest,
+        )
     };
     let (text, rest) = rest.split_at_checked(size)?;
     // Packed only from `str`; the check costs little beside what follows and keeps `unsafe` out.
@@ -224,7 +232,12 @@ impl LabelsBuilder {
 
     /// A builder that starts from `labels`.
     pub fn from_labels(labels: &Labels) -> Self {
-        Self { pairs: labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect() }
+        Self {
+            pairs: labels
+                .iter()
+                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                .collect(),
+        }
     }
 
     /// Sets label `name`; an empty value removes it.
@@ -235,7 +248,9 @@ impl LabelsBuilder {
             }
             Ok(index) => value.clone_into(&mut self.pairs[index].1),
             Err(_) if value.is_empty() => {}
-            Err(index) => self.pairs.insert(index, (name.to_owned(), value.to_owned())),
+            Err(index) => self
+                .pairs
+                .insert(index, (name.to_owned(), value.to_owned())),
         }
         self
     }
@@ -256,12 +271,15 @@ impl LabelsBuilder {
 
     /// Current value of label `name`, or the empty string.
     pub fn value_or_empty(&self, name: &str) -> &str {
-        self.position(name).map_or("", |index| self.pairs[index].1.as_str())
+        self.position(name)
+            .map_or("", |index| self.pairs[index].1.as_str())
     }
 
     /// Current pairs, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Whether no label is set.
@@ -275,7 +293,8 @@ impl LabelsBuilder {
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
-        self.pairs.binary_search_by(|(found, _)| found.as_str().cmp(name))
+        self.pairs
+            .binary_search_by(|(found, _)| found.as_str().cmp(name))
     }
 }
 
@@ -306,6 +325,9 @@ mod tests {
     fn the_builder_sets_and_removes() {
         let mut builder = LabelsBuilder::from_labels(&Labels::from_pairs([("a", "1"), ("b", "2")]));
         builder.set("b", "").set("c", "3").set("a", "x");
-        assert_eq!(builder.labels(), Labels::from_pairs([("a", "x"), ("c", "3")]));
+        assert_eq!(
+            builder.labels(),
+            Labels::from_pairs([("a", "x"), ("c", "3")])
+        );
     }
 }

@@ -55,12 +55,22 @@ impl Matcher {
             MatchOp::Regex | MatchOp::NotRegex => Some(Arc::new(RegexMatcher::new(value)?)),
             MatchOp::Equal | MatchOp::NotEqual => None,
         };
-        Ok(Self { name: name.into(), op, value: value.into(), regex })
+        Ok(Self {
+            name: name.into(),
+            op,
+            value: value.into(),
+            regex,
+        })
     }
 
     /// `name = "value"`.
     pub fn equal(name: &str, value: &str) -> Self {
-        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
+        Self {
+            name: name.into(),
+            op: MatchOp::Equal,
+            value: value.into(),
+            regex: None,
+        }
     }
 
     /// Whether a label value satisfies the condition; the empty string stands for "no such label".

@@ -1,6 +1,6 @@
 //! Fully anchored regular expressions over label values, in the reference's dialect.
 
-use regex_automata::meta;
+use gocompat::regex::Regex;
 
 /// A bad regular expression, in the reference's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,17 +8,22 @@ use regex_automata::meta;
 pub struct RegexMatcherError(pub String);
 
 /// `^(?s:expression)$`, compiled once, shared freely.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RegexMatcher {
-    regex: meta::Regex,
+    regex: Regex,
 }
 
 impl RegexMatcher {
     /// Compiles `expression`.
     pub fn new(expression: &str) -> Result<Self, RegexMatcherError> {
-        meta::Regex::new(&format!("^(?s:{expression})$"))
+        Regex::new_anchored(expression)
             .map(|regex| Self { regex })
             .map_err(|err| RegexMatcherError(err.to_string()))
+    }
+
+    /// Takes an expression compiled by [`Regex::new_anchored`].
+    pub fn from_regex(regex: Regex) -> Self {
+        Self { regex }
     }
 
     /// Whether the whole of `text` matches.

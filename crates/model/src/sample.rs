@@ -93,7 +93,10 @@ impl SampleColumns {
     /// The histogram at position `index`, if that sample is one.
     pub fn histogram_at(&self, index: usize) -> Option<&Value> {
         let position = u32::try_from(index).ok()?;
-        let found = self.histograms.binary_search_by_key(&position, |(at, _)| *at).ok()?;
+        let found = self
+            .histograms
+            .binary_search_by_key(&position, |(at, _)| *at)
+            .ok()?;
         self.histograms.get(found).map(|(_, value)| value)
     }
 }

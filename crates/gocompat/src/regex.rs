@@ -1,0 +1,183 @@
+//! Regular expressions in Go's dialect (RE2), on the engines of `regex-automata`.
+//!
+//! [`syntax`] reads the dialect and says what is wrong in Go's words; the engines match in linear
+//! time. Compiled size and nesting are bounded, so that a hostile expression is refused.
+
+mod expand;
+pub mod syntax;
+
+use regex_automata::meta;
+use regex_automata::util::captures::Captures as Slots;
+use regex_syntax::hir::{Hir, Look};
+
+pub use expand::{Group, expand_with, has_variable};
+
+/// Most bytes of the compiled automaton of one expression. The reference bounds its programs by
+/// instructions (after expansion of counted repetitions); this allows as much and a little more.
+const COMPILED_BYTES_MAX: usize = 64 << 20;
+/// Bytes of the lazily built automaton that one matching thread may use.
+const CACHE_BYTES: usize = 2 << 20;
+/// Most bytes of an ahead-of-time automaton; larger ones are built lazily.
+const ONE_PASS_BYTES_MAX: usize = 1 << 20;
+
+/// A bad expression, in Go's words: ``error parsing regexp: missing closing ): `(` ``.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("error parsing regexp: {kind}{}", fragment_text(fragment.as_deref()))]
+pub struct RegexError {
+    /// What is wrong, such as `missing closing )`.
+    pub kind: String,
+    /// The part of the expression that is wrong; none where all of it is too large.
+    pub fragment: Option<String>,
+}
+
+fn fragment_text(fragment: Option<&str>) -> String {
+    fragment.map_or_else(String::new, |fragment| format!(": `{fragment}`"))
+}
+
+/// A compiled expression. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Regex {
+    source: std::sync::Arc<str>,
+    engine: meta::Regex,
+}
+
+/// Where an expression and its groups matched.
+#[derive(Debug, Clone)]
+pub struct Captures<'t> {
+    text: &'t str,
+    slots: Slots,
+}
+
+impl Captures<'_> {
+    /// Text of group `index`; 0 is the whole match. `None` if the group did not take part.
+    pub fn text(&self, index: usize) -> Option<&str> {
+        self.slots
+            .get_group(index)
+            .and_then(|span| self.text.get(span.range()))
+    }
+
+    /// Text of the group called `name`.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        self.slots
+            .get_group_by_name(name)
+            .and_then(|span| self.text.get(span.range()))
+    }
+
+    /// Number of groups, the whole match included.
+    pub fn group_count(&self) -> usize {
+        self.slots.group_len()
+    }
+}
+
+impl Regex {
+    /// Compiles `source`, which may match anywhere.
+    pub fn new(source: &str) -> Result<Self, RegexError> {
+        Self::from_hir(source, &syntax::parse(source)?)
+    }
+
+    /// Compiles `^(?s:source)$`, the form of matchers and relabel rules.
+    pub fn new_anchored(source: &str) -> Result<Self, RegexError> {
+        Self::from_hir(source, &syntax::parse_anchored(source)?)
+    }
+
+    /// Compiles `source` as [`new_anchored`](Self::new_anchored) from what was already parsed.
+    pub fn from_anchored_hir(source: &str, hir: Hir) -> Result<Self, RegexError> {
+        let anchored = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
+        Self::from_hir(source, &anchored)
+    }
+
+    fn from_hir(source: &str, hir: &Hir) -> Result<Self, RegexError> {
+        let config = meta::Config::new()
+            .nfa_size_limit(Some(COMPILED_BYTES_MAX))
+            .onepass_size_limit(Some(ONE_PASS_BYTES_MAX))
+            .hybrid_cache_capacity(CACHE_BYTES);
+        let engine = meta::Builder::new()
+            .configure(config)
+            .build_from_hir(hir)
+            .map_err(|_| RegexError {
+                kind: "expression too large".to_owned(),
+                fragment: Some(source.to_owned()),
+            })?;
+        Ok(Self {
+            source: source.into(),
+            engine,
+        })
+    }
+
+    /// The expression as given, without anchors.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the expression matches `text`.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.engine.is_match(text)
+    }
+
+    /// First match and its groups.
+    pub fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
+        let mut slots = self.engine.create_captures();
+        self.engine.captures(text, &mut slots);
+        slots.is_match().then_some(Captures { text, slots })
+    }
+
+    /// First match, as byte offsets.
+    pub fn find(&self, text: &str) -> Option<std::ops::Range<usize>> {
+        self.engine.find(text).map(|found| found.range())
+    }
+
+    /// Names of the groups, by index; group 0 has none.
+    pub fn group_names(&self) -> impl Iterator<Item = Option<&str>> {
+        self.engine
+            .group_info()
+            .pattern_names(regex_automata::PatternID::ZERO)
+    }
+
+    /// Appends `template` with `$1`, `${1}`, `$name` and `${name}` replaced by what the groups
+    /// matched and `$$` by `$`; a name that no group has becomes nothing.
+    pub fn expand(&self, template: &str, captures: &Captures<'_>, out: &mut String) {
+        expand::expand(template, captures, out);
+    }
+
+    /// `text` with every match replaced by the expanded `template`.
+    pub fn replace_all(&self, text: &str, template: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut slots = self.engine.create_captures();
+        let mut at = 0;
+        let mut copied = 0;
+        while at <= text.len() {
+            let input = regex_automata::Input::new(text).range(at..);
+            self.engine.search_captures(&input, &mut slots);
+            let Some(found) = slots.get_match() else {
+                break;
+            };
+            // As in Go, an empty match right after another match does not count.
+            if !(found.is_empty() && found.start() == copied && copied > 0) {
+                out.push_str(&text[copied..found.start()]);
+                let captures = Captures {
+                    text,
+                    slots: slots.clone(),
+                };
+                expand::expand(template, &captures, &mut out);
+                copied = found.end();
+            }
+            at = next_start(text, at, found.end());
+        }
+        out.push_str(&text[copied..]);
+        out
+    }
+}
+
+/// Where to look next: after the match, and past at least one character.
+fn next_start(text: &str, at: usize, end: usize) -> usize {
+    if end > at {
+        return end;
+    }
+    text[at..]
+        .chars()
+        .next()
+        .map_or(text.len() + 1, |character| at + character.len_utf8())
+}
+
+#[cfg(test)]
+mod tests;
