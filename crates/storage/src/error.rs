@@ -30,7 +30,10 @@ pub enum AppendError {
     #[error("duplicate exemplar")]
     DuplicateExemplar,
     /// More label text than an exemplar may have.
-    #[error("label length for exemplar exceeds maximum of {} UTF-8 characters", model::exemplar::EXEMPLAR_LABELS_CHARS_MAX)]
+    #[error(
+        "label length for exemplar exceeds maximum of {} UTF-8 characters",
+        model::exemplar::EXEMPLAR_LABELS_CHARS_MAX
+    )]
     ExemplarLabelsTooLong,
     /// Native histograms cannot be stored.
     #[error("native histograms are disabled")]

@@ -7,10 +7,10 @@
 
 mod append;
 mod error;
+pub mod memory_store;
+pub mod merge;
 mod query;
 
 pub use append::{Appendable, Appender, Batch, BatchTimes, SeriesRef};
 pub use error::{AppendError, StorageError};
-pub use query::{
-    LabelHints, MatcherSet, Querier, Queryable, SelectHints, SeriesSet, Warnings,
-};
+pub use query::{LabelHints, MatcherSet, Querier, Queryable, SelectHints, SeriesSet, Warnings};
