@@ -6,39 +6,34 @@
 mod expand;
 pub mod syntax;
 
+use std::sync::Arc;
+
 use regex_automata::meta;
 use regex_automata::util::captures::Captures as Slots;
-use regex_syntax::hir::{Hir, Look};
 
 pub use expand::{Group, expand_with, has_variable};
+use syntax::Parsed;
 
 /// Most bytes of the compiled automaton of one expression. The reference bounds its programs by
-/// instructions (after expansion of counted repetitions); this allows as much and a little more.
-const COMPILED_BYTES_MAX: usize = 64 << 20;
-/// Bytes of the lazily built automaton that one matching thread may use.
-const CACHE_BYTES: usize = 2 << 20;
-/// Most bytes of an ahead-of-time automaton; larger ones are built lazily.
-const ONE_PASS_BYTES_MAX: usize = 1 << 20;
+/// instructions, which are smaller than ours for classes and larger for literals.
+const COMPILED_BYTES_MAX: usize = 16 << 20;
 
 /// A bad expression, in Go's words: ``error parsing regexp: missing closing ): `(` ``.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("error parsing regexp: {kind}{}", fragment_text(fragment.as_deref()))]
+#[error("error parsing regexp: {kind}: `{fragment}`")]
 pub struct RegexError {
     /// What is wrong, such as `missing closing )`.
-    pub kind: String,
-    /// The part of the expression that is wrong; none where all of it is too large.
-    pub fragment: Option<String>,
-}
-
-fn fragment_text(fragment: Option<&str>) -> String {
-    fragment.map_or_else(String::new, |fragment| format!(": `{fragment}`"))
+    pub kind: &'static str,
+    /// The part of the expression that is wrong.
+    pub fragment: String,
 }
 
 /// A compiled expression. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Regex {
-    source: std::sync::Arc<str>,
+    source: Arc<str>,
     engine: meta::Regex,
+    group_names: Arc<[Box<str>]>,
 }
 
 /// Where an expression and its groups matched.
@@ -46,6 +41,7 @@ pub struct Regex {
 pub struct Captures<'t> {
     text: &'t str,
     slots: Slots,
+    group_names: Arc<[Box<str>]>,
 }
 
 impl Captures<'_> {
@@ -56,11 +52,12 @@ impl Captures<'_> {
             .and_then(|span| self.text.get(span.range()))
     }
 
-    /// Text of the group called `name`.
+    /// Text of the first group called `name` that took part.
     pub fn named(&self, name: &str) -> Option<&str> {
-        self.slots
-            .get_group_by_name(name)
-            .and_then(|span| self.text.get(span.range()))
+        let called = |index: &usize| !name.is_empty() && *self.group_names[*index] == *name;
+        (1..self.group_names.len())
+            .filter(called)
+            .find_map(|index| self.text(index))
     }
 
     /// Number of groups, the whole match included.
@@ -72,35 +69,28 @@ impl Captures<'_> {
 impl Regex {
     /// Compiles `source`, which may match anywhere.
     pub fn new(source: &str) -> Result<Self, RegexError> {
-        Self::from_hir(source, &syntax::parse(source)?)
+        Self::from_parsed(source, syntax::parse(source)?)
     }
 
     /// Compiles `^(?s:source)$`, the form of matchers and relabel rules.
     pub fn new_anchored(source: &str) -> Result<Self, RegexError> {
-        Self::from_hir(source, &syntax::parse_anchored(source)?)
+        Self::from_parsed(source, syntax::parse_anchored(source)?)
     }
 
-    /// Compiles `source` as [`new_anchored`](Self::new_anchored) from what was already parsed.
-    pub fn from_anchored_hir(source: &str, hir: Hir) -> Result<Self, RegexError> {
-        let anchored = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
-        Self::from_hir(source, &anchored)
-    }
-
-    fn from_hir(source: &str, hir: &Hir) -> Result<Self, RegexError> {
-        let config = meta::Config::new()
-            .nfa_size_limit(Some(COMPILED_BYTES_MAX))
-            .onepass_size_limit(Some(ONE_PASS_BYTES_MAX))
-            .hybrid_cache_capacity(CACHE_BYTES);
+    /// Compiles what [`syntax`] parsed; `source` is only kept for [`as_str`](Self::as_str).
+    pub fn from_parsed(source: &str, parsed: Parsed) -> Result<Self, RegexError> {
+        let config = meta::Config::new().nfa_size_limit(Some(COMPILED_BYTES_MAX));
         let engine = meta::Builder::new()
             .configure(config)
-            .build_from_hir(hir)
-            .map_err(|_| RegexError {
-                kind: "expression too large".to_owned(),
-                fragment: Some(source.to_owned()),
-            })?;
+            .build_from_hir(&parsed.hir);
+        let engine = engine.map_err(|_| RegexError {
+            kind: "expression too large",
+            fragment: source.to_owned(),
+        })?;
         Ok(Self {
             source: source.into(),
             engine,
+            group_names: parsed.group_names.into(),
         })
     }
 
@@ -118,7 +108,7 @@ impl Regex {
     pub fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
         let mut slots = self.engine.create_captures();
         self.engine.captures(text, &mut slots);
-        slots.is_match().then_some(Captures { text, slots })
+        slots.is_match().then(|| self.matched(text, slots))
     }
 
     /// First match, as byte offsets.
@@ -126,11 +116,9 @@ impl Regex {
         self.engine.find(text).map(|found| found.range())
     }
 
-    /// Names of the groups, by index; group 0 has none.
-    pub fn group_names(&self) -> impl Iterator<Item = Option<&str>> {
-        self.engine
-            .group_info()
-            .pattern_names(regex_automata::PatternID::ZERO)
+    /// Names of the groups by index, empty for those without.
+    pub fn group_names(&self) -> &[Box<str>] {
+        &self.group_names
     }
 
     /// Appends `template` with `$1`, `${1}`, `$name` and `${name}` replaced by what the groups
@@ -154,10 +142,7 @@ impl Regex {
             // As in Go, an empty match right after another match does not count.
             if !(found.is_empty() && found.start() == copied && copied > 0) {
                 out.push_str(&text[copied..found.start()]);
-                let captures = Captures {
-                    text,
-                    slots: slots.clone(),
-                };
+                let captures = self.matched(text, slots.clone());
                 expand::expand(template, &captures, &mut out);
                 copied = found.end();
             }
@@ -165,6 +150,16 @@ impl Regex {
         }
         out.push_str(&text[copied..]);
         out
+    }
+}
+
+impl Regex {
+    fn matched<'t>(&self, text: &'t str, slots: Slots) -> Captures<'t> {
+        Captures {
+            text,
+            slots,
+            group_names: Arc::clone(&self.group_names),
+        }
     }
 }
 

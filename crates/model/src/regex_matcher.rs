@@ -1,11 +1,11 @@
 //! Fully anchored regular expressions over label values, in the reference's dialect.
 
-use gocompat::regex::Regex;
+use gocompat::regex::{Regex, RegexError, syntax};
 
 /// A bad regular expression, in the reference's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RegexMatcherError(pub String);
+#[error(transparent)]
+pub struct RegexMatcherError(#[from] pub RegexError);
 
 /// `^(?s:expression)$`, compiled once, shared freely.
 #[derive(Debug, Clone)]
@@ -16,9 +16,11 @@ pub struct RegexMatcher {
 impl RegexMatcher {
     /// Compiles `expression`.
     pub fn new(expression: &str) -> Result<Self, RegexMatcherError> {
-        Regex::new_anchored(expression)
-            .map(|regex| Self { regex })
-            .map_err(|err| RegexMatcherError(err.to_string()))
+        // The reference first parses it alone, which gives other errors than the anchored text.
+        syntax::parse_matcher(expression)?;
+        Ok(Self {
+            regex: Regex::new_anchored(expression)?,
+        })
     }
 
     /// Takes an expression compiled by [`Regex::new_anchored`].

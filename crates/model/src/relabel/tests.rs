@@ -26,7 +26,7 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
 fn check(config: RelabelConfig, expected: Option<&[(&str, &str)]>) {
     let input = labels(&[("a", "foo"), ("b", "bar"), ("c", "baz")]);
     assert_eq!(
-        process(&input, &[config.clone()]),
+        process(&input, std::slice::from_ref(&config)),
         expected.map(labels),
         "{config:?}"
     );
