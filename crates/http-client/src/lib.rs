@@ -1,1 +1,3 @@
-//! (seam; see ARCHITECTURE.md)
+//! Outbound HTTP: options, TLS, credentials.
+
+pub mod config;

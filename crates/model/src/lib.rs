@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or knows a wire format. Inner types are not serialisable;
 //! the edges (`web`, `config`, `remote`, `exposition`) convert.
 
+pub mod config_value;
 pub mod duration;
 pub mod exemplar;
 pub mod histogram;

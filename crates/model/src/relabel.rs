@@ -5,6 +5,7 @@
 //! captures.
 
 mod action;
+mod config;
 mod regex;
 mod validate;
 

@@ -25,6 +25,8 @@ pub enum Tree {
     Text(String),
     /// A list.
     Sequence(Vec<Tree>),
+    /// A list printed on one line, as `[a, b]`.
+    FlowSequence(Vec<Tree>),
     /// A record: pairs in the order of its fields.
     Record(Vec<(String, Tree)>),
     /// A map: printed in the natural order of its keys.
@@ -64,18 +66,8 @@ fn push_events(tree: &Tree, events: &mut Vec<Event>) {
         Tree::Uint(value) => events.push(plain(&value.to_string())),
         Tree::Float(value) => events.push(plain(&float_text(*value))),
         Tree::Text(text) => events.push(text_event(text)),
-        Tree::Sequence(items) => {
-            let style = if items.is_empty() {
-                SequenceStyle::Flow
-            } else {
-                SequenceStyle::Block
-            };
-            events.push(Event::sequence_start(None, None, true, style));
-            for item in items {
-                push_events(item, events);
-            }
-            events.push(Event::sequence_end());
-        }
+        Tree::Sequence(items) => push_items(items, items.is_empty(), events),
+        Tree::FlowSequence(items) => push_items(items, true, events),
         Tree::Record(pairs) => push_pairs(pairs.iter(), pairs.is_empty(), events),
         Tree::Map(pairs) => {
             let mut sorted: Vec<_> = pairs.iter().collect();
@@ -83,6 +75,19 @@ fn push_events(tree: &Tree, events: &mut Vec<Event>) {
             push_pairs(sorted.into_iter(), pairs.is_empty(), events);
         }
     }
+}
+
+fn push_items(items: &[Tree], flow: bool, events: &mut Vec<Event>) {
+    let style = if flow {
+        SequenceStyle::Flow
+    } else {
+        SequenceStyle::Block
+    };
+    events.push(Event::sequence_start(None, None, true, style));
+    for item in items {
+        push_events(item, events);
+    }
+    events.push(Event::sequence_end());
 }
 
 fn push_pairs<'a>(
