@@ -1,1 +1,27 @@
-//! (seam; see ARCHITECTURE.md)
+//! The time series database: a write-ahead log and the head, an in-memory store of all series.
+//!
+//! Write path: [`Db`] gives out appenders (`storage::Appendable`); a commit goes to the log with
+//! one write and then becomes visible as a whole. Read path: a querier (`storage::Queryable`) takes
+//! a snapshot of what is visible; label matchers select slots through run-encoded postings, samples
+//! are decoded into the caller's columns. Files are exchangeable with the reference's
+//! (`docs/internals/formats/`). Blocks, head chunk files and retention are not here yet: everything
+//! since the log's beginning stays in memory.
+//!
+//! Synchronous: use it on pool threads.
+
+pub mod wal;
+
+mod db;
+mod error;
+mod exemplars;
+mod head;
+mod lock_file;
+mod metrics;
+mod options;
+mod replay_status;
+
+pub use db::{Db, ExemplarSeries};
+pub use error::Error;
+pub use head::stats::{CardinalityStats, HeadStats, MemoryStats, NamedCount};
+pub use options::Options;
+pub use replay_status::ReplayStatus;

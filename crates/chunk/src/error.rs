@@ -1,0 +1,24 @@
+//! What can be wrong with chunk bytes.
+
+/// Why chunk bytes could not be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes end before the announced samples do.
+    #[error("chunk ends before its last sample")]
+    UnexpectedEnd,
+    /// A variable-length integer is longer than 64 bits.
+    #[error("variable-length integer in chunk does not fit 64 bits")]
+    VarintOverflow,
+    /// A value's window of significant bits is impossible.
+    #[error("chunk announces {significant} significant bits after {leading} leading zeros")]
+    InvalidWindow {
+        /// Leading zero bits.
+        leading: u8,
+        /// Significant bits.
+        significant: u8,
+    },
+    /// An encoding byte nobody knows, or one that cannot be decoded yet.
+    #[error("unsupported chunk encoding {0}")]
+    UnsupportedEncoding(u8),
+}

@@ -1,0 +1,70 @@
+//! What can go wrong with a database on disk.
+
+use std::path::{Path, PathBuf};
+
+use crate::wal::Corruption;
+
+/// Why the database could not be opened, written or closed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process (of ours or of the reference) has the directory open.
+    #[error("lock DB directory: resource temporarily unavailable")]
+    Locked,
+    /// The lock file could not be used at all.
+    #[error("lock DB directory: {path}: {source}", path = path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file or directory could not be read or written.
+    #[error("{action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried, as a verb: `open`, `write`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Damage in a log.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// Damage in a checkpoint, which is never repaired: what it holds is nowhere else.
+    #[error("read checkpoint {path}: {source}", path = path.display())]
+    CorruptCheckpoint {
+        /// Directory of the checkpoint.
+        path: PathBuf,
+        /// The damage.
+        source: Corruption,
+    },
+    /// Segment numbers have a gap.
+    #[error("segments are not sequential in {path}: {before} is followed by {after}", path = path.display())]
+    SegmentGap {
+        /// Directory of the log.
+        path: PathBuf,
+        /// Segment before the gap.
+        before: u32,
+        /// Segment after it.
+        after: u32,
+    },
+    /// An option that makes no sense.
+    #[error("invalid option: {0}")]
+    InvalidOption(String),
+    /// The database was closed.
+    #[error("database is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Wraps what the operating system said about `path`.
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The newest exemplars, in a ring of fixed size.
+
+use std::collections::{HashMap, VecDeque};
+
+use model::{Labels, Timestamp};
+use storage::AppendError;
+
+/// A kept exemplar.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) slot: u32,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) value: f64,
+    pub(crate) labels: Labels,
+}
+
+/// Exemplars of all series in order of arrival; the oldest make room.
+#[derive(Debug)]
+pub(crate) struct ExemplarRing {
+    len_max: usize,
+    ring: VecDeque<Kept>,
+    /// Newest kept exemplar of each series, and how many it has.
+    newest: HashMap<u32, (Kept, usize)>,
+}
+
+impl ExemplarRing {
+    pub(crate) fn new(len_max: usize) -> Self {
+        Self {
+            len_max,
+            ring: VecDeque::new(),
+            newest: HashMap::new(),
+        }
+    }
+
+    /// Whether an exemplar would be kept.
+    pub(crate) fn check(&self, exemplar: &Kept) -> Result<(), AppendError> {
+        let labels = exemplar.labels.iter();
+        let chars: usize = labels
+            .map(|(n, v)| n.chars().count() + v.chars().count())
+            .sum();
+        if chars > model::exemplar::EXEMPLAR_LABELS_CHARS_MAX {
+            return Err(AppendError::ExemplarLabelsTooLong);
+        }
+        let Some((newest, _)) = self.newest.get(&exemplar.slot) else {
+            return Ok(());
+        };
+        let same = newest.timestamp == exemplar.timestamp
+            && newest.value.to_bits() == exemplar.value.to_bits()
+            && newest.labels == exemplar.labels;
+        if same {
+            return Err(AppendError::DuplicateExemplar);
+        }
+        // The reference's order: time, then value, then the hash of the labels.
+        let order = exemplar
+            .timestamp
+            .cmp(&newest.timestamp)
+            .then(exemplar.value.total_cmp(&newest.value))
+            .then(exemplar.labels.hash64().cmp(&newest.labels.hash64()));
+        if order.is_lt() {
+            Err(AppendError::OutOfOrderExemplar)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Keeps an exemplar if it is acceptable; `true` if it was.
+    pub(crate) fn push(&mut self, exemplar: Kept) -> bool {
+        if self.len_max == 0 || self.check(&exemplar).is_err() {
+            return false;
+        }
+        if self.ring.len() >= self.len_max
+            && let Some(oldest) = self.ring.pop_front()
+            && let Some((_, count)) = self.newest.get_mut(&oldest.slot)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.newest.remove(&oldest.slot);
+            }
+        }
+        let count = self
+            .newest
+            .get(&exemplar.slot)
+            .map_or(0, |(_, count)| *count);
+        self.newest
+            .insert(exemplar.slot, (exemplar.clone(), count + 1));
+        self.ring.push_back(exemplar);
+        true
+    }
+
+    /// Most exemplars kept.
+    pub(crate) fn len_max(&self) -> usize {
+        self.len_max
+    }
+
+    /// Exemplars kept, and of how many series.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (self.ring.len(), self.newest.len())
+    }
+
+    /// Kept exemplars in a time range, in order of arrival.
+    pub(crate) fn range(&self, mint: Timestamp, maxt: Timestamp) -> impl Iterator<Item = &Kept> {
+        self.ring
+            .iter()
+            .filter(move |kept| (mint..=maxt).contains(&kept.timestamp))
+    }
+
+    /// Time of the oldest exemplar in the ring.
+    pub(crate) fn oldest_time(&self) -> Option<Timestamp> {
+        self.ring.front().map(|kept| kept.timestamp)
+    }
+}

@@ -1,0 +1,465 @@
+//! Transactions.
+
+use std::sync::Arc;
+
+use model::sample::Value;
+use model::staleness::is_stale;
+use model::{FloatHistogram, Histogram, Labels, Metadata, Timestamp};
+use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
+
+use super::Head;
+use super::series::{Appended, Fit, StripCursor};
+use crate::exemplars::Kept;
+use crate::wal::record::{
+    ExemplarEntry, HistogramEntry, SampleEntry, encode_exemplars, encode_histograms,
+    encode_metadata, encode_samples, encode_series,
+};
+
+/// A transaction on the head. Holds its samples in columns until it commits.
+#[derive(Debug)]
+pub(crate) struct HeadAppender {
+    head: Arc<Head>,
+    /// Oldest time taken; fixed when the transaction begins, or with its first sample if the head
+    /// was empty then.
+    min_valid: Option<Timestamp>,
+    samples: Vec<(u32, SampleEntry)>,
+    histograms: Vec<(u32, HistogramEntry)>,
+    exemplars: Vec<(u32, ExemplarEntry)>,
+    metadata: Vec<(u32, u64, Arc<Metadata>)>,
+    /// Series whose labels the log may not have yet.
+    unlogged: Vec<u32>,
+}
+
+impl HeadAppender {
+    pub(crate) fn new(head: Arc<Head>) -> Self {
+        head.metrics.appenders_active.add(1.0);
+        head.metrics.appenders_created.inc();
+        let min_valid = head.min_valid_time();
+        Self {
+            head,
+            min_valid,
+            samples: Vec::new(),
+            histograms: Vec::new(),
+            exemplars: Vec::new(),
+            metadata: Vec::new(),
+            unlogged: Vec::new(),
+        }
+    }
+
+    fn min_valid(&mut self, timestamp: Timestamp) -> Timestamp {
+        if let Some(min_valid) = self.min_valid {
+            return min_valid;
+        }
+        self.head.begin_at(timestamp);
+        let min_valid = self.head.min_valid_time().unwrap_or(Timestamp::MIN);
+        self.min_valid = Some(min_valid);
+        min_valid
+    }
+
+    /// Checks and keeps one sample.
+    fn append_one<'a>(
+        &mut self,
+        cursor: &mut StripCursor<'a>,
+        head: &'a Head,
+        slot: Option<u32>,
+        series_ref: SeriesRef,
+        timestamp: Timestamp,
+        value: Value,
+    ) -> Result<(), AppendError> {
+        let slot = slot.ok_or(AppendError::UnknownSeries)?;
+        let min_valid = self.min_valid(timestamp);
+        let strip = head
+            .series
+            .seek(cursor, slot)
+            .ok_or(AppendError::UnknownSeries)?;
+        let series = strip.series(slot).ok_or(AppendError::UnknownSeries)?;
+        // A staleness marker ends a series of histograms as a histogram.
+        let value = match (value, series.last_histogram()) {
+            (Value::Float(number), Some(Value::Histogram(_))) if is_stale(number) => {
+                Value::Histogram(Arc::new(Histogram {
+                    sum: number,
+                    ..Histogram::default()
+                }))
+            }
+            (Value::Float(number), Some(Value::FloatHistogram(_))) if is_stale(number) => {
+                let stale = FloatHistogram {
+                    sum: number,
+                    ..FloatHistogram::default()
+                };
+                Value::FloatHistogram(Arc::new(stale))
+            }
+            (value, _) => value,
+        };
+        match series.fit(timestamp, &value, min_valid) {
+            Ok(Fit::New) => {}
+            Ok(Fit::Repeated) => return Ok(()),
+            Err(refused) => {
+                head.metrics.refused(&refused, &value);
+                return Err(refused);
+            }
+        }
+        if !series.logged {
+            self.unlogged.push(slot);
+        }
+        let series_ref = series_ref.0;
+        match value {
+            Value::Float(value) => {
+                self.samples.push((
+                    slot,
+                    SampleEntry {
+                        series_ref,
+                        timestamp,
+                        value,
+                    },
+                ));
+            }
+            value => {
+                self.histograms.push((
+                    slot,
+                    HistogramEntry {
+                        series_ref,
+                        timestamp,
+                        value,
+                    },
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn append_exemplars(&mut self, batch: &Batch<'_>, results: &mut Vec<(u32, AppendError)>) {
+        let head = self.head.clone();
+        let ring = head.exemplars.read();
+        if ring.len_max() == 0 {
+            return;
+        }
+        for (index, (position, exemplar)) in batch.exemplars.iter().enumerate() {
+            let position = *position as usize;
+            let series_ref = batch.series.get(position).copied().unwrap_or_default();
+            let Some(slot) = head.series.slot_of(series_ref.0) else {
+                results.push((index as u32, AppendError::UnknownSeries));
+                continue;
+            };
+            let timestamp = exemplar
+                .timestamp
+                .or_else(|| time_at(&batch.times, position))
+                .unwrap_or_default();
+            let labels = exemplar.labels.clone();
+            let kept = Kept {
+                slot,
+                timestamp,
+                value: exemplar.value,
+                labels: labels.clone(),
+            };
+            if let Err(refused) = ring.check(&kept) {
+                if refused == AppendError::OutOfOrderExemplar {
+                    head.metrics.exemplars_out_of_order.inc();
+                }
+                results.push((index as u32, refused));
+                continue;
+            }
+            let unlogged = |slot| Some(!head.series.lock(slot)?.series(slot)?.logged);
+            if unlogged(slot).unwrap_or(false) {
+                self.unlogged.push(slot);
+            }
+            let value = exemplar.value;
+            self.exemplars.push((
+                slot,
+                ExemplarEntry {
+                    series_ref: series_ref.0,
+                    timestamp,
+                    value,
+                    labels,
+                },
+            ));
+        }
+    }
+
+    /// The records of the transaction, in the reference's order.
+    fn records(&mut self) -> Vec<Vec<u8>> {
+        let mut records = Vec::new();
+        self.unlogged.sort_unstable();
+        self.unlogged.dedup();
+        if !self.unlogged.is_empty() {
+            records.push(self.series_record());
+        }
+        if !self.metadata.is_empty() {
+            let entries = self
+                .metadata
+                .iter()
+                .map(|(_, series_ref, found)| (*series_ref, &**found));
+            records.push(encode_metadata(entries));
+        }
+        if !self.samples.is_empty() {
+            let samples: Vec<SampleEntry> = self.samples.iter().map(|(_, entry)| *entry).collect();
+            records.push(encode_samples(&samples));
+        }
+        if !self.histograms.is_empty() {
+            let entries: Vec<_> = self
+                .histograms
+                .iter()
+                .map(|(_, entry)| entry.clone())
+                .collect();
+            records.extend(encode_histograms(&entries));
+        }
+        if !self.exemplars.is_empty() {
+            let entries: Vec<_> = self
+                .exemplars
+                .iter()
+                .map(|(_, entry)| entry.clone())
+                .collect();
+            records.push(encode_exemplars(&entries));
+        }
+        records
+    }
+
+    fn series_record(&self) -> Vec<u8> {
+        let mut series = Vec::with_capacity(self.unlogged.len());
+        let symbols = self.head.symbols.read();
+        let mut cursor = StripCursor::default();
+        for slot in &self.unlogged {
+            let Some(strip) = self.head.series.seek(&mut cursor, *slot) else {
+                continue;
+            };
+            let Some(state) = strip.series(*slot) else {
+                continue;
+            };
+            let labels = super::label_sets::unpack(strip.label_set(*slot), &symbols);
+            series.push((state.series_ref, labels));
+        }
+        encode_series(
+            series
+                .iter()
+                .map(|(series_ref, labels)| (*series_ref, labels)),
+        )
+    }
+
+    fn log(&mut self) -> Result<(), AppendError> {
+        let records = self.records();
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut wal = self.head.wal.lock();
+        let Some(writer) = wal.as_mut() else {
+            return Err(AppendError::Io(crate::Error::Closed.to_string()));
+        };
+        writer
+            .log(&records)
+            .map_err(|err| AppendError::Io(format!("write to WAL: log records: {err}")))
+    }
+
+    /// Adds the logged samples to their series; they become visible together at the end.
+    fn publish(&mut self) {
+        let head = self.head.clone();
+        let commit = head.visibility.commit();
+        let mut cursor = StripCursor::default();
+        for slot in &self.unlogged {
+            if let Some(strip) = head.series.seek(&mut cursor, *slot)
+                && let Some(series) = strip.series_mut(*slot)
+            {
+                series.logged = true;
+            }
+        }
+        let mut tally = Tally::default();
+        let floats = self
+            .samples
+            .drain(..)
+            .map(|(slot, entry)| (slot, entry.timestamp, Value::Float(entry.value)));
+        let histograms = self
+            .histograms
+            .drain(..)
+            .map(|(slot, entry)| (slot, entry.timestamp, entry.value));
+        for (slot, timestamp, value) in floats.chain(histograms) {
+            let Some(strip) = head.series.seek(&mut cursor, slot) else {
+                continue;
+            };
+            let Some(series) = strip.series_mut(slot) else {
+                continue;
+            };
+            let float = matches!(value, Value::Float(_));
+            let (sequence, low) = (commit.sequence, commit.low_watermark);
+            let appended = series.append(timestamp, value, sequence, low, head.rules);
+            tally.count(appended, float, timestamp);
+        }
+        for (slot, _, metadata) in self.metadata.drain(..) {
+            if let Some(strip) = head.series.seek(&mut cursor, slot)
+                && let Some(series) = strip.series_mut(slot)
+            {
+                series.set_metadata(metadata);
+            }
+        }
+        drop(cursor);
+        if tally.mint <= tally.maxt {
+            head.cover(tally.mint, tally.maxt);
+        }
+        self.publish_exemplars();
+        commit.publish();
+        head.metrics.committed(&tally);
+    }
+
+    fn publish_exemplars(&mut self) {
+        if self.exemplars.is_empty() {
+            return;
+        }
+        let mut ring = self.head.exemplars.write();
+        for (slot, entry) in self.exemplars.drain(..) {
+            let ExemplarEntry {
+                timestamp,
+                value,
+                labels,
+                ..
+            } = entry;
+            if ring.push(Kept {
+                slot,
+                timestamp,
+                value,
+                labels,
+            }) {
+                self.head.metrics.exemplars_appended.inc();
+            }
+        }
+    }
+}
+
+/// What a commit did.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) floats: u64,
+    pub(crate) histograms: u64,
+    pub(crate) chunks: u64,
+    pub(crate) refused_floats: u64,
+    pub(crate) refused_histograms: u64,
+    mint: Timestamp,
+    maxt: Timestamp,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            floats: 0,
+            histograms: 0,
+            chunks: 0,
+            refused_floats: 0,
+            refused_histograms: 0,
+            mint: Timestamp::MAX,
+            maxt: Timestamp::MIN,
+        }
+    }
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, appended: Appended, float: bool, timestamp: Timestamp) {
+        match (appended, float) {
+            (Appended::Taken(begun), _) => {
+                self.floats += u64::from(float);
+                self.histograms += u64::from(!float);
+                self.chunks += u64::from(begun);
+                self.mint = self.mint.min(timestamp);
+                self.maxt = self.maxt.max(timestamp);
+            }
+            // Another transaction, or an earlier entry of this one, was faster.
+            (Appended::Refused, true) => self.refused_floats += 1,
+            (Appended::Refused, false) => self.refused_histograms += 1,
+        }
+    }
+
+    /// First and last time taken.
+    pub(crate) fn range(&self) -> Option<(Timestamp, Timestamp)> {
+        (self.mint <= self.maxt).then_some((self.mint, self.maxt))
+    }
+}
+
+fn time_at(times: &BatchTimes<'_>, position: usize) -> Option<Timestamp> {
+    match times {
+        BatchTimes::Same(timestamp) => Some(*timestamp),
+        BatchTimes::Each(timestamps) => timestamps.get(position).copied(),
+    }
+}
+
+impl Appender for HeadAppender {
+    fn series(&mut self, labels: &Labels) -> Result<SeriesRef, AppendError> {
+        if labels.is_empty() {
+            return Err(AppendError::InvalidSeries("empty labelset".to_owned()));
+        }
+        let found = self
+            .head
+            .get_or_create(labels, None)
+            .ok_or_else(|| AppendError::InvalidSeries("too many series".to_owned()))?;
+        if found.created {
+            self.unlogged.push(found.slot);
+        }
+        Ok(SeriesRef(found.series_ref))
+    }
+
+    fn append(
+        &mut self,
+        batch: &Batch<'_>,
+        results: &mut Vec<(u32, AppendError)>,
+        exemplar_results: &mut Vec<(u32, AppendError)>,
+    ) -> Result<(), AppendError> {
+        results.clear();
+        exemplar_results.clear();
+        let head = self.head.clone();
+        {
+            let mut cursor = StripCursor::default();
+            let mut histograms = batch.histograms.iter().peekable();
+            for (position, series_ref) in batch.series.iter().enumerate() {
+                let histogram = histograms.next_if(|(at, _)| *at as usize == position);
+                let number = batch.values.get(position).copied().unwrap_or(f64::NAN);
+                let value = histogram.map_or(Value::Float(number), |(_, value)| value.clone());
+                let slot = head.series.slot_of(series_ref.0);
+                let timestamp = time_at(&batch.times, position).unwrap_or_default();
+                if let Err(refused) =
+                    self.append_one(&mut cursor, &head, slot, *series_ref, timestamp, value)
+                {
+                    results.push((position as u32, refused));
+                }
+            }
+        }
+        if !batch.exemplars.is_empty() {
+            self.append_exemplars(batch, exemplar_results);
+        }
+        Ok(())
+    }
+
+    fn update_metadata(
+        &mut self,
+        series: SeriesRef,
+        metadata: &Metadata,
+    ) -> Result<(), AppendError> {
+        let slot = self
+            .head
+            .series
+            .slot_of(series.0)
+            .ok_or(AppendError::UnknownSeries)?;
+        let strip = self
+            .head
+            .series
+            .lock(slot)
+            .ok_or(AppendError::UnknownSeries)?;
+        let state = strip.series(slot).ok_or(AppendError::UnknownSeries)?;
+        if !state.logged {
+            self.unlogged.push(slot);
+        }
+        if state.metadata().is_none_or(|known| **known != *metadata) {
+            drop(strip);
+            self.metadata
+                .push((slot, series.0, Arc::new(metadata.clone())));
+        }
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), AppendError> {
+        self.log()?;
+        self.publish();
+        Ok(())
+    }
+
+    fn rollback(self: Box<Self>) {}
+}
+
+impl Drop for HeadAppender {
+    fn drop(&mut self) {
+        self.head.metrics.appenders_active.add(-1.0);
+    }
+}

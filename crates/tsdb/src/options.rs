@@ -1,0 +1,59 @@
+//! What an operator may choose about a database.
+
+use std::sync::Arc;
+
+use crate::Error;
+use crate::replay_status::ReplayStatus;
+use crate::wal::{self, Compression};
+
+/// Choices for [`Db::open`](crate::Db::open).
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How log records are compressed.
+    pub wal_compression: Compression,
+    /// Bytes of a log segment, a multiple of 32 KiB.
+    pub wal_segment_bytes: u64,
+    /// Samples aimed at in a chunk.
+    pub samples_per_chunk: u16,
+    /// Milliseconds of a block; chunks never cross a multiple of it.
+    pub block_duration_ms: i64,
+    /// Milliseconds that a sample may be older than its series' newest. Only 0 works so far.
+    pub out_of_order_window_ms: i64,
+    /// Most exemplars kept in memory; 0 switches their storage off.
+    pub exemplars_max: usize,
+    /// Opens the directory without locking it.
+    pub no_lockfile: bool,
+    /// Where the progress of the replay shows while the database opens.
+    pub replay_status: Arc<ReplayStatus>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            wal_compression: Compression::Snappy,
+            wal_segment_bytes: wal::SEGMENT_BYTES,
+            samples_per_chunk: 120,
+            block_duration_ms: 2 * 60 * 60 * 1000,
+            out_of_order_window_ms: 0,
+            exemplars_max: 0,
+            no_lockfile: false,
+            replay_status: Arc::default(),
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let refuse = |text: &str| Err(Error::InvalidOption(text.to_owned()));
+        if self.block_duration_ms <= 0 {
+            return refuse("block duration must be positive");
+        }
+        if self.samples_per_chunk == 0 {
+            return refuse("samples per chunk must be positive");
+        }
+        if self.out_of_order_window_ms != 0 {
+            return refuse("an out-of-order time window is not supported yet");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,391 @@
+//! Records into segments: one write for each batch, nothing half-written left behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use telemetry::{Counter, CounterFamily, Gauge, Registry, Summary};
+
+use super::segment::segment_path;
+use super::{
+    Compression, FLAG_SNAPPY, FLAG_ZSTD, FRAGMENT_FIRST, FRAGMENT_FULL, FRAGMENT_HEADER_BYTES,
+    FRAGMENT_LAST, FRAGMENT_MIDDLE, PAGE_BYTES,
+};
+use crate::Error;
+
+/// Instruments of a log, under the reference's names.
+#[derive(Debug, Clone)]
+pub struct WriterMetrics {
+    fsync_duration: Summary,
+    page_flushes: Counter,
+    pages_completed: Counter,
+    writes_failed: Counter,
+    segment_current: Gauge,
+    record_part_writes: Counter,
+    record_part_bytes: Counter,
+    record_bytes_saved: CounterFamily,
+}
+
+impl WriterMetrics {
+    /// Registers the instruments with names that begin with `prefix`.
+    pub fn new(registry: &Registry, prefix: &str) -> Self {
+        let counter = |name: &str, help: &str| registry.counter(&format!("{prefix}_{name}"), help);
+        // Nothing counts these before there are checkpoints.
+        counter(
+            "truncations_total",
+            "Total number of write log truncations attempted.",
+        );
+        counter(
+            "truncations_failed_total",
+            "Total number of write log truncations that failed.",
+        );
+        Self {
+            fsync_duration: registry.summary(
+                &format!("{prefix}_fsync_duration_seconds"),
+                "Duration of write log fsync.",
+                &[0.5, 0.9, 0.99],
+            ),
+            page_flushes: counter("page_flushes_total", "Total number of page flushes."),
+            pages_completed: counter("completed_pages_total", "Total number of completed pages."),
+            writes_failed: counter(
+                "writes_failed_total",
+                "Total number of write log writes that failed.",
+            ),
+            segment_current: registry.gauge(
+                &format!("{prefix}_segment_current"),
+                "Write log segment index that TSDB is currently writing to.",
+            ),
+            record_part_writes: counter(
+                "record_part_writes_total",
+                "Total number of record parts written before flushing.",
+            ),
+            record_part_bytes: counter(
+                "record_parts_bytes_written_total",
+                "Total number of record part bytes written before flushing, including CRC and compression headers.",
+            ),
+            record_bytes_saved: registry.counter_family(
+                &format!("{prefix}_record_bytes_saved_total"),
+                "Total number of bytes saved by the optional record compression.",
+                &["compression"],
+            ),
+        }
+    }
+}
+
+/// The end of a log. Not shared: its owner puts a lock around it.
+pub struct Writer {
+    dir: PathBuf,
+    segment_bytes: u64,
+    compression: Compression,
+    file: File,
+    segment: u32,
+    /// End of the last good batch; the next one goes here.
+    offset: u64,
+    /// Bytes of a failed batch may lie behind `offset`.
+    tail_dirty: bool,
+    framed: Vec<u8>,
+    packed: Vec<u8>,
+    snappy: snap::raw::Encoder,
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+    saved: Counter,
+    metrics: WriterMetrics,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("dir", &self.dir)
+            .field("segment", &self.segment)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the record lies in the packed bytes of its batch.
+struct Packed {
+    end: usize,
+    flags: u8,
+}
+
+impl Writer {
+    /// Starts segment `segment` in `dir`, which must not exist yet.
+    pub fn create(
+        dir: &Path,
+        segment: u32,
+        segment_bytes: u64,
+        compression: Compression,
+        metrics: WriterMetrics,
+    ) -> Result<Self, Error> {
+        if segment_bytes == 0 || !segment_bytes.is_multiple_of(PAGE_BYTES as u64) {
+            return Err(Error::InvalidOption("invalid segment size".to_owned()));
+        }
+        let file = create_segment(dir, segment)?;
+        metrics.segment_current.set(f64::from(segment));
+        let zstd = match compression {
+            Compression::Zstd => Some(
+                zstd::bulk::Compressor::new(1)
+                    .map_err(|err| Error::io("start compression of", dir, err))?,
+            ),
+            Compression::None | Compression::Snappy => None,
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            segment_bytes,
+            compression,
+            file,
+            segment,
+            offset: 0,
+            tail_dirty: false,
+            framed: Vec::new(),
+            packed: Vec::new(),
+            snappy: snap::raw::Encoder::new(),
+            zstd,
+            saved: metrics.record_bytes_saved.with(&[compression.as_str()]),
+            metrics,
+        })
+    }
+
+    /// Number of the open segment.
+    pub fn segment(&self) -> u32 {
+        self.segment
+    }
+
+    /// Writes `records` behind each other with one write, all into one segment. On an error none
+    /// of them is in the log: what was written of them is cut off, at once or before the next
+    /// batch.
+    pub fn log(&mut self, records: &[Vec<u8>]) -> Result<(), Error> {
+        let result = self.try_log(records);
+        if result.is_err() {
+            self.metrics.writes_failed.inc();
+        }
+        result
+    }
+
+    fn try_log(&mut self, records: &[Vec<u8>]) -> Result<(), Error> {
+        self.cut_dirty_tail()?;
+        let mut packed = Vec::with_capacity(records.len());
+        self.packed.clear();
+        for record in records {
+            let flags = self.pack(record);
+            packed.push(Packed {
+                end: self.packed.len(),
+                flags,
+            });
+        }
+        let fits = |offset: u64| framed_end(offset, &packed) <= self.segment_bytes;
+        if self.offset > 0 && !fits(self.offset) {
+            self.next_segment()?;
+        }
+        self.framed.clear();
+        let mut start = 0;
+        for record in &packed {
+            let data = self.packed.get(start..record.end).unwrap_or_default();
+            let parts = frame(&mut self.framed, self.offset, data, record.flags);
+            self.metrics.record_part_writes.add(parts as f64);
+            start = record.end;
+        }
+        self.write_framed()
+    }
+
+    fn write_framed(&mut self) -> Result<(), Error> {
+        let end = self.offset + self.framed.len() as u64;
+        if let Err(err) = self.file.write_all_at(&self.framed, self.offset) {
+            self.tail_dirty = true;
+            // A full disk takes nothing, but gives back what the failed batch got.
+            let _ = self.cut_dirty_tail();
+            return Err(Error::io(
+                "write",
+                &segment_path(&self.dir, self.segment),
+                err,
+            ));
+        }
+        let pages = end / PAGE_BYTES as u64 - self.offset / PAGE_BYTES as u64;
+        self.metrics.pages_completed.add(pages as f64);
+        self.metrics
+            .page_flushes
+            .add(pages as f64 + f64::from(!end.is_multiple_of(PAGE_BYTES as u64)));
+        self.metrics.record_part_bytes.add(self.framed.len() as f64);
+        self.offset = end;
+        Ok(())
+    }
+
+    /// Appends `record` to the packed bytes, compressed if that is shorter; returns its flags.
+    fn pack(&mut self, record: &[u8]) -> u8 {
+        let start = self.packed.len();
+        let flags = match (self.compression, &mut self.zstd) {
+            (Compression::Snappy, _) => {
+                self.packed
+                    .resize(start + snap::raw::max_compress_len(record.len()), 0);
+                let target = self.packed.get_mut(start..).unwrap_or_default();
+                match self.snappy.compress(record, target) {
+                    Ok(size) if size < record.len() => {
+                        self.packed.truncate(start + size);
+                        FLAG_SNAPPY
+                    }
+                    _ => 0,
+                }
+            }
+            (Compression::Zstd, Some(zstd)) => match zstd.compress(record) {
+                Ok(shorter) if shorter.len() < record.len() => {
+                    self.packed.extend_from_slice(&shorter);
+                    FLAG_ZSTD
+                }
+                _ => 0,
+            },
+            (Compression::None | Compression::Zstd, _) => 0,
+        };
+        if flags == 0 {
+            self.packed.truncate(start);
+            self.packed.extend_from_slice(record);
+        } else {
+            self.saved
+                .add((record.len() - (self.packed.len() - start)) as f64);
+        }
+        flags
+    }
+
+    /// Cuts what a failed batch left behind.
+    fn cut_dirty_tail(&mut self) -> Result<(), Error> {
+        if !self.tail_dirty {
+            return Ok(());
+        }
+        let path = || segment_path(&self.dir, self.segment);
+        self.file
+            .set_len(self.offset)
+            .map_err(|err| Error::io("truncate", &path(), err))?;
+        self.tail_dirty = false;
+        Ok(())
+    }
+
+    /// Pads and syncs the open segment and starts the next one. If that fails, the open segment
+    /// stays open and whole.
+    pub fn next_segment(&mut self) -> Result<(), Error> {
+        self.finish_segment()?;
+        let next = self
+            .segment
+            .checked_add(1)
+            .ok_or_else(|| Error::InvalidOption("segment numbers are used up".to_owned()))?;
+        self.file = create_segment(&self.dir, next)?;
+        self.segment = next;
+        self.offset = 0;
+        self.metrics.segment_current.set(f64::from(next));
+        Ok(())
+    }
+
+    /// Pads the open page with zeros and syncs the segment.
+    fn finish_segment(&mut self) -> Result<(), Error> {
+        self.cut_dirty_tail()?;
+        let used = self.offset % PAGE_BYTES as u64;
+        if used > 0 {
+            self.framed.clear();
+            self.framed.resize(PAGE_BYTES - used as usize, 0);
+            self.write_framed()?;
+        }
+        self.sync()
+    }
+
+    /// Brings everything logged to the disk.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let start = Instant::now();
+        let result = self.file.sync_data();
+        self.metrics
+            .fsync_duration
+            .observe(start.elapsed().as_secs_f64());
+        result.map_err(|err| Error::io("sync", &segment_path(&self.dir, self.segment), err))
+    }
+
+    /// Pads and syncs the open segment. The log takes nothing more after it but a new
+    /// [`create`](Self::create).
+    pub fn close(&mut self) -> Result<(), Error> {
+        self.finish_segment()
+    }
+}
+
+fn create_segment(dir: &Path, number: u32) -> Result<File, Error> {
+    let path = segment_path(dir, number);
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .map_err(|err| Error::io("create", &path, err))?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+/// Makes the names in `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir)
+        .and_then(|handle| handle.sync_all())
+        .map_err(|err| Error::io("sync", dir, err))
+}
+
+/// Creates `dir` and makes its name durable.
+pub(crate) fn create_dir(dir: &Path) -> Result<(), Error> {
+    fs::create_dir_all(dir).map_err(|err| Error::io("create", dir, err))?;
+    dir.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or(Ok(()), sync_dir)
+}
+
+fn page_free(offset: u64) -> usize {
+    PAGE_BYTES - (offset % PAGE_BYTES as u64) as usize
+}
+
+/// Where a batch would end that begins at `offset`.
+fn framed_end(offset: u64, records: &[Packed]) -> u64 {
+    let mut at = offset;
+    let mut start = 0;
+    for record in records {
+        let mut rest = record.end - start;
+        start = record.end;
+        loop {
+            if page_free(at) < FRAGMENT_HEADER_BYTES {
+                at += page_free(at) as u64;
+            }
+            let part = rest.min(page_free(at) - FRAGMENT_HEADER_BYTES);
+            at += (FRAGMENT_HEADER_BYTES + part) as u64;
+            rest -= part;
+            if rest == 0 {
+                break;
+            }
+        }
+    }
+    at
+}
+
+/// Appends the fragments of `record` to `framed`, which begins at `base` in its segment; returns
+/// how many there are.
+fn frame(framed: &mut Vec<u8>, base: u64, record: &[u8], flags: u8) -> usize {
+    let mut rest = record;
+    let mut parts = 0;
+    loop {
+        pad_page_end(framed, base);
+        let free = page_free(base + framed.len() as u64) - FRAGMENT_HEADER_BYTES;
+        let (part, after) = rest.split_at(rest.len().min(free));
+        let kind = match (parts, after.is_empty()) {
+            (0, true) => FRAGMENT_FULL,
+            (0, false) => FRAGMENT_FIRST,
+            (_, false) => FRAGMENT_MIDDLE,
+            (_, true) => FRAGMENT_LAST,
+        };
+        framed.push(kind | flags);
+        framed.extend_from_slice(&(part.len() as u16).to_be_bytes());
+        framed.extend_from_slice(&crc32c::crc32c(part).to_be_bytes());
+        framed.extend_from_slice(part);
+        parts += 1;
+        rest = after;
+        if rest.is_empty() {
+            pad_page_end(framed, base);
+            return parts;
+        }
+    }
+}
+
+/// Fills a page in which no fragment fits any more.
+fn pad_page_end(framed: &mut Vec<u8>, base: u64) {
+    let free = page_free(base + framed.len() as u64);
+    if free < FRAGMENT_HEADER_BYTES {
+        framed.resize(framed.len() + free, 0);
+    }
+}

@@ -1,0 +1,11 @@
+//! A database from outside: transactions, restarts, damage.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should fail there"
+)]
+
+mod commit;
+mod damage;
+mod oracle;
+mod support;
