@@ -306,8 +306,10 @@ pub struct ParenExpr {
 /// Text, unquoted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StringLiteral {
-    /// Value.
+    /// Value. Bytes that are not UTF-8 (`"\xff"`) are U+FFFD here.
     pub value: String,
+    /// The bytes, where they are not UTF-8: such a literal is no legal label name or value.
+    pub invalid_utf8: Option<Box<[u8]>>,
     /// Where.
     pub pos: PosRange,
 }
