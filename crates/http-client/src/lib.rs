@@ -1,3 +1,31 @@
-//! Outbound HTTP: options, TLS, credentials.
+//! Outbound HTTP for scrapes, discovery, remote storage and notifications.
+//!
+//! - [`options`]: what a client does, resolved from the configuration.
+//! - [`client`]: a [`Client`] holds options; [`Client::connection`] gives a [`Connection`], one
+//!   kept-alive connection that its owner (a scrape loop, say) uses for one request at a time.
+//! - `auth`: credentials, read anew from their files for each request.
+//! - [`tls`]: certificates, read anew when their files change; the verifier's leniencies.
+//! - `dial`: from a URL to a stream; `redirect`: where a 3xx answer leads and what goes along.
+//! - [`body`]: reading an answer's body up to a limit.
+//!
+//! Flow: [`Connection::send`] → credentials → reuse or dial → request → redirects → [`Response`],
+//! whose body the caller reads. One deadline bounds it all; a request whose reused connection
+//! turns out dead before any answer is tried once more on a new one.
+//!
+//! HTTP/1.1 only. Errors speak as the reference's do, since they are shown as `lastError`.
+#![deny(missing_docs)]
 
+mod auth;
+pub mod body;
+pub mod client;
 pub mod config;
+mod dial;
+mod error;
+pub mod options;
+mod redirect;
+pub mod tls;
+
+pub use body::BodyError;
+pub use client::{Client, Connection, Request, Response};
+pub use error::{Error, Failure};
+pub use options::ClientOptions;

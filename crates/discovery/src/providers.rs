@@ -1,0 +1,3 @@
+//! The mechanisms, one file each.
+
+pub mod static_config;

@@ -1,0 +1,86 @@
+//! Credentials and configured headers of one request. Files are read anew each time: that is how
+//! rotation works without a reload.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::Failure;
+use crate::options::{Auth, ClientOptions, Text};
+
+/// Most bytes a file with a credential may have.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The headers that `options` add to a request, secrets marked as such.
+pub(crate) async fn headers(options: &ClientOptions) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for (name, text) in &options.headers {
+        let value = read(text, "header").await?;
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|err| Failure::Credentials(format!("http_headers: {err}")))?;
+        headers.append(name, header_value(&value)?);
+    }
+    let authorization = match &options.auth {
+        Auth::None => None,
+        Auth::Basic { username, password } => {
+            let username = read(username, "basic auth username").await?;
+            let password = read(password, "basic auth password").await?;
+            let pair = format!("{username}:{password}");
+            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            Some(format!("Basic {encoded}"))
+        }
+        Auth::Header { kind, credentials } => {
+            let credentials = read(credentials, "authorization credentials").await?;
+            Some(format!("{kind} {credentials}"))
+        }
+    };
+    if let Some(text) = authorization {
+        headers.insert(AUTHORIZATION, header_value(&text)?);
+    }
+    Ok(headers)
+}
+
+fn header_value(text: &str) -> Result<HeaderValue, Failure> {
+    // The message must not repeat the value.
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| Failure::Credentials("net/http: invalid header field value".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn read(text: &Text, what: &str) -> Result<String, Failure> {
+    match text {
+        Text::Inline(secret) => Ok(secret.expose().to_owned()),
+        Text::File(path) => {
+            let path = path.clone();
+            let name = format!("unable to read {what} file {}", path.display());
+            // Small and mostly cached, but perhaps on a network file system.
+            let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+            match read {
+                Ok(Ok(text)) => Ok(text.trim().to_owned()),
+                Ok(Err(err)) => Err(Failure::Credentials(format!("{name}: {err}"))),
+                Err(err) => Err(Failure::Credentials(format!("{name}: {err}"))),
+            }
+        }
+    }
+}
+
+/// The text of a small file; errors name it.
+pub(crate) fn read_file(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let named = |err: std::io::Error| {
+        let reason = match err.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => err.to_string(),
+        };
+        std::io::Error::new(err.kind(), format!("open {}: {reason}", path.display()))
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(named)?;
+    file.take(FILE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(named)?;
+    Ok(text)
+}

@@ -1,0 +1,109 @@
+//! Why a request failed, in the words that `lastError` and logs show.
+
+use std::io;
+
+use url::Url;
+
+/// A failed request.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client could not be set up (a file that cannot be read, a bad certificate).
+    #[error("{0}")]
+    Setup(String),
+    /// The request did not come to an answer.
+    #[error("{method} \"{url}\": {failure}")]
+    Request {
+        /// `Get`, `Post`.
+        method: String,
+        /// Where to, without password.
+        url: String,
+        /// What went wrong.
+        failure: Failure,
+    },
+}
+
+/// What went wrong with one request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The deadline passed.
+    #[error("context deadline exceeded")]
+    Timeout,
+    /// The name did not resolve.
+    #[error("dial tcp: lookup {host}: no such host")]
+    Lookup {
+        /// The name.
+        host: String,
+    },
+    /// No connection.
+    #[error("dial tcp {address}: {}", connect_text(.source))]
+    Connect {
+        /// The last address tried.
+        address: String,
+        /// Its refusal.
+        source: io::Error,
+    },
+    /// No TLS session.
+    #[error("{0}")]
+    Tls(String),
+    /// The connection ended before an answer.
+    #[error("EOF")]
+    Closed,
+    /// The answer was no HTTP, or the connection broke.
+    #[error("{0}")]
+    Transport(String),
+    /// Redirects do not end.
+    #[error("stopped after {0} redirects")]
+    TooManyRedirects(usize),
+    /// A redirect cannot be followed.
+    #[error("{0}")]
+    BadRedirect(String),
+    /// Credentials could not be read.
+    #[error("{0}")]
+    Credentials(String),
+    /// The URL cannot be requested.
+    #[error("{0}")]
+    BadUrl(String),
+}
+
+impl Error {
+    /// Puts method and URL before what went wrong.
+    pub(crate) fn request(method: &http::Method, url: &Url, failure: Failure) -> Self {
+        let mut shown = url.clone();
+        if shown.password().is_some() {
+            // Fails only for URLs that cannot have one.
+            let _ = shown.set_password(Some("xxxxx"));
+        }
+        let method = method.as_str();
+        let rest = method.get(1..).unwrap_or("").to_ascii_lowercase();
+        let method = format!("{}{rest}", method.get(..1).unwrap_or(""));
+        Self::Request {
+            method,
+            url: shown.into(),
+            failure,
+        }
+    }
+
+    /// Whether the deadline was what ended it.
+    pub fn is_timeout(&self) -> bool {
+        matches!(
+            self,
+            Self::Request {
+                failure: Failure::Timeout,
+                ..
+            }
+        )
+    }
+}
+
+fn connect_text(err: &io::Error) -> String {
+    let reason = match err.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::HostUnreachable => "no route to host",
+        io::ErrorKind::NetworkUnreachable => "network is unreachable",
+        io::ErrorKind::ConnectionReset => "connection reset by peer",
+        io::ErrorKind::TimedOut => return "i/o timeout".to_owned(),
+        _ => return format!("connect: {err}"),
+    };
+    format!("connect: {reason}")
+}
