@@ -6,6 +6,7 @@
 
 pub mod duration;
 pub mod float;
+pub mod math;
 pub mod natural_sort;
 pub mod quote;
 pub mod regex;

@@ -3,8 +3,7 @@
 use super::hex;
 use crate::quote::quote;
 
-/// NaN as Go's `math.NaN()` makes it.
-const NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0001);
+use crate::math::NAN;
 
 /// Why a text is not a number, in Go's words.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
