@@ -1,1 +1,3 @@
-//! (seam; see ARCHITECTURE.md)
+//! The server program: flags, assembly, start, reload, shutdown.
+
+pub mod flags;

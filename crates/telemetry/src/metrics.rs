@@ -3,11 +3,16 @@
 //! An instrument is a cheap handle on shared state; a family is one instrument per label value
 //! combination. Families with no member are not exposed.
 
+mod summary;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
+
+pub use summary::Summary;
 
 /// A float that several threads add to.
 #[derive(Debug, Default)]
@@ -23,9 +28,11 @@ impl AtomicFloat {
     }
 
     fn add(&self, amount: f64) {
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
-            Some((f64::from_bits(bits) + amount).to_bits())
-        });
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
+                Some((f64::from_bits(bits) + amount).to_bits())
+            });
     }
 }
 
@@ -56,6 +63,16 @@ impl Counter {
 pub struct Gauge(Arc<AtomicFloat>);
 
 impl Gauge {
+    /// Adds one.
+    pub fn inc(&self) {
+        self.0.add(1.0);
+    }
+
+    /// Takes one away.
+    pub fn dec(&self) {
+        self.0.add(-1.0);
+    }
+
     /// Replaces the value.
     pub fn set(&self, value: f64) {
         self.0.store(value);
@@ -102,49 +119,14 @@ impl Histogram {
         }
         self.0.sum.add(value);
     }
-}
 
-/// Quantiles over a sliding window, with count and sum since the start.
-#[derive(Debug, Clone)]
-pub struct Summary(Arc<SummaryState>);
-
-#[derive(Debug)]
-struct SummaryState {
-    quantiles: Vec<f64>,
-    /// Most recent observations, overwritten in turn: bounded memory, approximate window.
-    recent: Mutex<(Vec<f64>, usize)>,
-    count: AtomicU64,
-    sum: AtomicFloat,
-}
-
-/// Observations a summary keeps for its quantiles.
-const SUMMARY_WINDOW_LEN: usize = 1024;
-
-impl Summary {
-    fn new(quantiles: &[f64]) -> Self {
-        Self(Arc::new(SummaryState {
-            quantiles: quantiles.to_vec(),
-            recent: Mutex::default(),
-            count: AtomicU64::new(0),
-            sum: AtomicFloat::default(),
-        }))
-    }
-
-    /// Counts one observation.
-    pub fn observe(&self, value: f64) {
-        self.0.count.fetch_add(1, Ordering::Relaxed);
-        self.0.sum.add(value);
-        if self.0.quantiles.is_empty() {
-            return;
-        }
-        let mut recent = self.0.recent.lock();
-        let (values, next) = &mut *recent;
-        if values.len() < SUMMARY_WINDOW_LEN {
-            values.push(value);
-        } else if let Some(slot) = values.get_mut(*next) {
-            *slot = value;
-        }
-        *next = (*next + 1) % SUMMARY_WINDOW_LEN;
+    /// Number of observations so far.
+    pub fn count(&self) -> u64 {
+        self.0
+            .counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
     }
 }
 
@@ -166,13 +148,19 @@ impl<T> std::fmt::Debug for Make<T> {
 
 impl<T> Clone for Family<T> {
     fn clone(&self) -> Self {
-        Self { members: self.members.clone(), make: Make(self.make.0.clone()) }
+        Self {
+            members: self.members.clone(),
+            make: Make(self.make.0.clone()),
+        }
     }
 }
 
 impl<T: Clone> Family<T> {
     fn new(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        Self { members: Arc::default(), make: Make(Arc::new(make)) }
+        Self {
+            members: Arc::default(),
+            make: Make(Arc::new(make)),
+        }
     }
 
     /// The member with these label values, in the order the names were declared; made if missing.
@@ -182,7 +170,11 @@ impl<T: Clone> Family<T> {
         if let Some(member) = self.members.read().get(&key) {
             return member.clone();
         }
-        self.members.write().entry(key).or_insert_with(|| (self.make.0)()).clone()
+        self.members
+            .write()
+            .entry(key)
+            .or_insert_with(|| (self.make.0)())
+            .clone()
     }
 
     /// Stops exposing the member with these label values.
@@ -214,13 +206,12 @@ pub enum Kind {
     Summary,
 }
 
-/// One exposed sample: suffix of the family's name (`_sum`, `_bucket`, …), labels sorted by name,
-/// value.
+/// One exposed sample: suffix of the family's name (`_sum`, `_bucket`, …), labels, value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExposedSample {
     /// Appended to the family's name.
     pub suffix: &'static str,
-    /// Sorted by name.
+    /// Sorted by name, but `le` and `quantile` last.
     pub labels: Vec<(String, String)>,
     /// Value.
     pub value: f64,
@@ -256,7 +247,9 @@ pub struct Registry {
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry").field("len", &self.entries.lock().len()).finish()
+        f.debug_struct("Registry")
+            .field("len", &self.entries.lock().len())
+            .finish()
     }
 }
 
@@ -275,9 +268,20 @@ impl Registry {
 
     /// Registers counters told apart by `labels`.
     pub fn counter_family(&self, name: &str, help: &str, labels: &[&str]) -> CounterFamily {
-        self.family(name, help, Kind::Counter, labels, Family::new(Counter::default), |c, p, out| {
-            out.push(ExposedSample { suffix: "", labels: p, value: c.value() });
-        })
+        self.family(
+            name,
+            help,
+            Kind::Counter,
+            labels,
+            Family::new(Counter::default),
+            |c, p, out| {
+                out.push(ExposedSample {
+                    suffix: "",
+                    labels: p,
+                    value: c.value(),
+                });
+            },
+        )
     }
 
     /// Registers a gauge without labels.
@@ -287,9 +291,20 @@ impl Registry {
 
     /// Registers gauges told apart by `labels`.
     pub fn gauge_family(&self, name: &str, help: &str, labels: &[&str]) -> GaugeFamily {
-        self.family(name, help, Kind::Gauge, labels, Family::new(Gauge::default), |g, p, out| {
-            out.push(ExposedSample { suffix: "", labels: p, value: g.value() });
-        })
+        self.family(
+            name,
+            help,
+            Kind::Gauge,
+            labels,
+            Family::new(Gauge::default),
+            |g, p, out| {
+                out.push(ExposedSample {
+                    suffix: "",
+                    labels: p,
+                    value: g.value(),
+                });
+            },
+        )
     }
 
     /// Registers a histogram without labels. `bounds` are ascending, without +Inf.
@@ -307,7 +322,14 @@ impl Registry {
     ) -> HistogramFamily {
         let bounds = bounds.to_vec();
         let family = Family::new(move || Histogram::new(&bounds));
-        self.family(name, help, Kind::Histogram, labels, family, expose_histogram)
+        self.family(
+            name,
+            help,
+            Kind::Histogram,
+            labels,
+            family,
+            expose_histogram,
+        )
     }
 
     /// Registers a summary without labels; `quantiles` may be empty.
@@ -354,7 +376,10 @@ impl Registry {
         collect: impl Fn(&mut ExposedFamily) + Send + Sync + 'static,
     ) {
         let mut entries = self.entries.lock();
-        debug_assert!(entries.iter().all(|entry| entry.name != name), "{name} registered twice");
+        debug_assert!(
+            entries.iter().all(|entry| entry.name != name),
+            "{name} registered twice"
+        );
         entries.push(Entry {
             name: name.to_owned(),
             help: help.to_owned(),
@@ -406,10 +431,10 @@ impl Registry {
     }
 }
 
+/// `le` and `quantile` stand last, as the reference's text format has them.
 fn with_label(pairs: &Pairs, name: &str, value: String) -> Pairs {
     let mut pairs = pairs.clone();
-    let at = pairs.partition_point(|(found, _)| found.as_str() < name);
-    pairs.insert(at, (name.to_owned(), value));
+    pairs.push((name.to_owned(), value));
     pairs
 }
 
@@ -420,27 +445,50 @@ fn expose_histogram(histogram: &Histogram, pairs: Pairs, out: &mut Vec<ExposedSa
         cumulative += count.load(Ordering::Relaxed);
         let bound = state.bounds.get(index).copied().unwrap_or(f64::INFINITY);
         let labels = with_label(&pairs, "le", number(bound));
-        out.push(ExposedSample { suffix: "_bucket", labels, value: cumulative as f64 });
+        out.push(ExposedSample {
+            suffix: "_bucket",
+            labels,
+            value: cumulative as f64,
+        });
     }
-    out.push(ExposedSample { suffix: "_sum", labels: pairs.clone(), value: state.sum.load() });
-    out.push(ExposedSample { suffix: "_count", labels: pairs, value: cumulative as f64 });
+    out.push(ExposedSample {
+        suffix: "_sum",
+        labels: pairs.clone(),
+        value: state.sum.load(),
+    });
+    out.push(ExposedSample {
+        suffix: "_count",
+        labels: pairs,
+        value: cumulative as f64,
+    });
 }
 
 fn expose_summary(summary: &Summary, pairs: Pairs, out: &mut Vec<ExposedSample>) {
-    let state = &*summary.0;
-    let mut sorted = state.recent.lock().0.clone();
-    sorted.sort_by(f64::total_cmp);
-    for quantile in &state.quantiles {
-        let at = (quantile * sorted.len() as f64).ceil() as usize;
-        let value = sorted.get(at.saturating_sub(1)).copied().unwrap_or(f64::NAN);
-        let labels = with_label(&pairs, "quantile", number(*quantile));
-        out.push(ExposedSample { suffix: "", labels, value });
+    let (quantiles, sum, count) = summary.snapshot(Instant::now());
+    for (quantile, value) in quantiles {
+        let labels = with_label(&pairs, "quantile", number(quantile));
+        out.push(ExposedSample {
+            suffix: "",
+            labels,
+            value,
+        });
     }
-    out.push(ExposedSample { suffix: "_sum", labels: pairs.clone(), value: state.sum.load() });
-    let count = state.count.load(Ordering::Relaxed) as f64;
-    out.push(ExposedSample { suffix: "_count", labels: pairs, value: count });
+    out.push(ExposedSample {
+        suffix: "_sum",
+        labels: pairs.clone(),
+        value: sum,
+    });
+    out.push(ExposedSample {
+        suffix: "_count",
+        labels: pairs,
+        value: count,
+    });
 }
 
+/// A bound as the text format writes it.
 fn number(value: f64) -> String {
-    if value == f64::INFINITY { "+Inf".to_owned() } else { value.to_string() }
+    gocompat::float::format_g(value)
 }
+
+#[cfg(test)]
+mod tests;
