@@ -1,5 +1,6 @@
 //! Finding targets: groups of addresses with labels, kept up to date.
 //!
+//! - [`config`]: every mechanism's section of a configuration file.
 //! - [`target_group`]: what a provider reports.
 //! - [`discoverer`]: the seam every provider implements.
 //! - [`manager`]: runs the providers of all jobs and hands on what changed, at most every 5 s.
@@ -14,6 +15,7 @@
 //! jobs configure alike run once; until a provider's first report its job has no groups.
 #![deny(missing_docs)]
 
+pub mod config;
 pub mod discoverer;
 mod error;
 pub mod manager;

@@ -1,0 +1,38 @@
+//! Lightsail instances.
+
+use http_client::config::HttpClientConfig;
+use model::config_value::Duration;
+use yaml::Secret;
+
+yaml::record! {
+    /// Lightsail instances.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct LightsailSdConfig: "aws.LightsailSDConfig", checked "aws.plain" {
+        /// Service endpoint; found from the region if empty.
+        pub endpoint: String => omit "endpoint";
+        /// Region; asked from the environment if empty.
+        pub region: String => omit "region";
+        /// Access key id.
+        pub access_key: String => omit "access_key";
+        /// Access key.
+        pub secret_key: Secret => omit "secret_key";
+        /// Named profile of the shared AWS files.
+        pub profile: String => omit "profile";
+        /// Role to assume.
+        pub role_arn: String => omit "role_arn";
+        /// External id for that role.
+        pub external_id: String => omit "external_id";
+        /// Time between polls.
+        pub refresh_interval: Duration = Duration::from_secs(60) => omit "refresh_interval";
+        /// Port of the targets.
+        pub port: i64 = 80 => omit "port";
+        /// HTTP client options.
+        pub http_client: HttpClientConfig => inline;
+    }
+}
+
+impl LightsailSdConfig {
+    fn check(&mut self) -> Result<(), String> {
+        self.http_client.validate()
+    }
+}

@@ -1,0 +1,22 @@
+//! Nerve registrations in ZooKeeper.
+
+use model::config_value::Duration;
+
+yaml::record! {
+    /// Nerve registrations in ZooKeeper.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct NerveSdConfig: "zookeeper.NerveSDConfig", checked "zookeeper.plain" {
+        /// ZooKeeper servers.
+        pub servers: Vec<String> => keep "servers";
+        /// Paths.
+        pub paths: Vec<String> => keep "paths";
+        /// Session timeout.
+        pub timeout: Duration = Duration::from_secs(10) => omit "timeout";
+    }
+}
+
+impl NerveSdConfig {
+    fn check(&mut self) -> Result<(), String> {
+        super::check_zookeeper("nerve", &self.servers, &self.paths)
+    }
+}
