@@ -1,1 +1,3 @@
-//! (seam; see ARCHITECTURE.md)
+//! Scraping.
+
+pub mod config;
