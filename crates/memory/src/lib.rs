@@ -1,1 +1,3 @@
-//! (seam; see ARCHITECTURE.md)
+//! Memory that is not simply allocated. The only crate in which `unsafe` code may live.
+
+pub mod file_map;

@@ -7,10 +7,12 @@ use std::time::Instant;
 use model::{Exemplar, Labels, Matcher, Timestamp};
 use parking_lot::Mutex;
 use stdx::cancel::CancelToken;
+use storage::merge::MergeQuerier;
 use storage::{Appendable, Appender, Querier, Queryable, StorageError};
 use telemetry::Registry;
 use telemetry::metrics::Kind;
 
+use crate::blocks::Blocks;
 use crate::head::append::HeadAppender;
 use crate::head::read::HeadQuerier;
 use crate::head::series::ChunkRules;
@@ -35,6 +37,7 @@ pub struct ExemplarSeries {
 #[derive(Debug)]
 pub struct Db {
     head: Arc<Head>,
+    blocks: Blocks,
     replay_status: Arc<ReplayStatus>,
     lock: Mutex<Option<LockFile>>,
 }
@@ -63,6 +66,17 @@ impl Db {
             options.exemplars_max,
             HeadMetrics::new(registry),
         ));
+        let blocks = Blocks::open(dir)?;
+        if let Some(end) = blocks.max_time() {
+            head.set_begin(end);
+        }
+        let block_count = blocks.len() as f64;
+        registry
+            .gauge(
+                "prometheus_tsdb_blocks_loaded",
+                "Number of currently loaded data blocks",
+            )
+            .set(block_count);
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
         let writer = load_log(&head, &wal_dir, &options, &wal_metrics)?;
         *head.wal.lock() = Some(writer);
@@ -77,6 +91,7 @@ impl Db {
         register(registry, &head, &wal_dir, lock.as_ref());
         Ok(Self {
             head,
+            blocks,
             replay_status: options.replay_status,
             lock: Mutex::new(lock),
         })
@@ -93,12 +108,18 @@ impl Db {
 
     /// Oldest sample's time.
     pub fn min_time(&self) -> Option<Timestamp> {
-        self.head.min_time()
+        self.blocks
+            .min_time()
+            .into_iter()
+            .chain(self.head.min_time())
+            .min()
     }
 
     /// Newest sample's time.
     pub fn max_time(&self) -> Option<Timestamp> {
-        self.head.max_time()
+        // A block's end is not in it.
+        let blocks = self.blocks.max_time().map(|end| end.saturating_sub(1));
+        blocks.into_iter().chain(self.head.max_time()).max()
     }
 
     /// The head at a glance; looks at every series.
@@ -174,7 +195,13 @@ impl Appendable for Db {
 
 impl Queryable for Db {
     fn querier(&self, mint: Timestamp, maxt: Timestamp) -> Result<Box<dyn Querier>, StorageError> {
-        Ok(Box::new(HeadQuerier::new(self.head.clone(), mint, maxt)))
+        let head = Box::new(HeadQuerier::new(self.head.clone(), mint, maxt));
+        let mut queriers = self.blocks.queriers(mint, maxt);
+        if queriers.is_empty() {
+            return Ok(head);
+        }
+        queriers.push(head);
+        Ok(Box::new(MergeQuerier::new(queriers)))
     }
 }
 
@@ -215,17 +242,6 @@ fn load_log(
 
 /// Says which data of the reference is in the directory but not served yet.
 fn warn_about_other_data(dir: &Path) {
-    let blocks = std::fs::read_dir(dir).map_or(0, |entries| {
-        let paths = entries.filter_map(|entry| Some(entry.ok()?.path().join("meta.json")));
-        paths.filter(|path| path.is_file()).count()
-    });
-    if blocks > 0 {
-        tracing::warn!(
-            component = "tsdb",
-            blocks,
-            "Blocks are not supported yet: their samples are left alone and not served"
-        );
-    }
     let has_segments = |path: PathBuf| {
         std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
     };

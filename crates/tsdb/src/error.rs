@@ -40,6 +40,9 @@ pub enum Error {
         /// The damage.
         source: Corruption,
     },
+    /// A block cannot be read.
+    #[error(transparent)]
+    Block(#[from] crate::block::BlockError),
     /// Segment numbers have a gap.
     #[error("segments are not sequential in {path}: {before} is followed by {after}", path = path.display())]
     SegmentGap {

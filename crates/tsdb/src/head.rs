@@ -53,6 +53,8 @@ pub(crate) struct Head {
     next_ref: AtomicU64,
     min_time: AtomicI64,
     max_time: AtomicI64,
+    /// Samples before it are the blocks' business: refused by appenders, skipped by the replay.
+    begin: AtomicI64,
     pub(crate) rules: ChunkRules,
     pub(crate) exemplars: RwLock<ExemplarRing>,
     tombstones: RwLock<HashMap<u32, Intervals>>,
@@ -73,6 +75,7 @@ impl Head {
             next_ref: AtomicU64::new(1),
             min_time: AtomicI64::new(Timestamp::MAX),
             max_time: AtomicI64::new(Timestamp::MIN),
+            begin: AtomicI64::new(Timestamp::MIN),
             rules,
             exemplars: RwLock::new(ExemplarRing::new(exemplars_max)),
             tombstones: RwLock::default(),
@@ -92,10 +95,24 @@ impl Head {
         Some(self.max_time.load(Ordering::Acquire)).filter(|time| *time != Timestamp::MIN)
     }
 
-    /// Oldest time an appender takes that begins now: half a block behind the newest sample.
+    /// Oldest time an appender takes that begins now: half a block behind the newest sample, and
+    /// not before the end of the last block.
     pub(crate) fn min_valid_time(&self) -> Option<Timestamp> {
-        self.max_time()
-            .map(|newest| newest.saturating_sub(self.rules.range_ms / 2))
+        self.max_time().map(|newest| {
+            newest
+                .saturating_sub(self.rules.range_ms / 2)
+                .max(self.begin())
+        })
+    }
+
+    /// Where the blocks end.
+    pub(crate) fn begin(&self) -> Timestamp {
+        self.begin.load(Ordering::Acquire)
+    }
+
+    /// Sets where the blocks end.
+    pub(crate) fn set_begin(&self, begin: Timestamp) {
+        self.begin.store(begin, Ordering::Release);
     }
 
     /// Lets an empty head begin at `timestamp`.

@@ -3,14 +3,20 @@
 //! Write path: [`Db`] gives out appenders (`storage::Appendable`); a commit goes to the log with
 //! one write and then becomes visible as a whole. Read path: a querier (`storage::Queryable`) takes
 //! a snapshot of what is visible; label matchers select slots through run-encoded postings, samples
-//! are decoded into the caller's columns. Files are exchangeable with the reference's
-//! (`docs/internals/formats/`). Blocks, head chunk files and retention are not here yet: everything
-//! since the log's beginning stays in memory.
+//! are decoded into the caller's columns; the head's answer is merged with those of the blocks.
+//! Files are exchangeable with the reference's (`docs/internals/formats/`). Blocks are read; writing
+//! them, head chunk files and retention are not here yet: everything since the log's beginning stays
+//! in memory.
 //!
 //! Synchronous: use it on pool threads.
 
+pub mod block;
+pub mod chunk_segment;
+pub mod cursor;
+pub mod index;
 pub mod wal;
 
+mod blocks;
 mod db;
 mod error;
 mod exemplars;

@@ -51,7 +51,10 @@ impl HeadAppender {
             return min_valid;
         }
         self.head.begin_at(timestamp);
-        let min_valid = self.head.min_valid_time().unwrap_or(Timestamp::MIN);
+        let min_valid = self
+            .head
+            .min_valid_time()
+            .unwrap_or_else(|| self.head.begin());
         self.min_valid = Some(min_valid);
         min_valid
     }

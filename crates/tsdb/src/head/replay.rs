@@ -143,7 +143,8 @@ impl Replay<'_> {
             }
             Record::Histograms(entries) => {
                 let mut tally = Tally::default();
-                for entry in entries {
+                let begin = self.head.begin();
+                for entry in entries.into_iter().filter(|entry| entry.timestamp >= begin) {
                     self.histogram(entry.series_ref, entry.timestamp, entry.value, &mut tally);
                 }
                 self.taken(&tally);
@@ -178,12 +179,16 @@ impl Replay<'_> {
         decode_samples(record, |entry| entries.push(entry))?;
         let mut cursor = StripCursor::default();
         let mut tally = Tally::default();
+        let begin = self.head.begin();
         for SampleEntry {
             series_ref,
             timestamp,
             value,
         } in entries
         {
+            if timestamp < begin {
+                continue;
+            }
             let Some(slot) = self.head.series.slot_of(series_ref) else {
                 self.tally.unknown_samples += 1;
                 continue;

@@ -1,0 +1,87 @@
+//! Chunk files of a block (`docs/internals/formats/chunk_segment.md`): mapped, read by reference.
+
+use std::io;
+use std::path::Path;
+
+use memory::file_map::FileMap;
+
+use chunk::Encoding;
+
+use crate::cursor::{Cursor, Truncated};
+
+/// First bytes of a chunk file.
+const MAGIC: u32 = 0x85BD_40DD;
+
+/// Why a chunk could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    /// The index names a file that is not there.
+    #[error("no chunk file {0}")]
+    NoFile(u32),
+    /// Not a chunk file, or of an unknown version.
+    #[error("chunk file {0} has a wrong header")]
+    Header(u32),
+    /// The file ends inside the chunk.
+    #[error("chunk {0:#x} is cut short")]
+    Truncated(u64),
+    /// The bytes do not match their checksum.
+    #[error("chunk {0:#x} has a wrong checksum")]
+    Checksum(u64),
+    /// The bytes are no chunk.
+    #[error("chunk {0:#x}: {1}")]
+    Decode(u64, chunk::DecodeError),
+}
+
+/// The chunk files of one block.
+#[derive(Debug)]
+pub struct Reader {
+    files: Vec<FileMap>,
+}
+
+impl Reader {
+    /// Maps all files in the block's `chunks` folder and checks their headers.
+    pub fn open(folder: &Path) -> io::Result<Result<Self, ChunkError>> {
+        let mut names: Vec<_> = std::fs::read_dir(folder)?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+            .collect();
+        names.sort();
+        let mut files = Vec::with_capacity(names.len());
+        for name in names {
+            files.push(FileMap::open(&folder.join(name))?);
+        }
+        for (sequence, file) in files.iter().enumerate() {
+            let mut header = Cursor::new(file);
+            if header.u32() != Ok(MAGIC) || header.u8() != Ok(1) {
+                return Ok(Err(ChunkError::Header(sequence as u32)));
+            }
+        }
+        Ok(Ok(Self { files }))
+    }
+
+    /// The chunk at a reference from the index, checked.
+    pub fn chunk(&self, chunk_ref: u64) -> Result<(Encoding, &[u8]), ChunkError> {
+        let sequence = (chunk_ref >> 32) as u32;
+        let file = self
+            .files
+            .get(sequence as usize)
+            .ok_or(ChunkError::NoFile(sequence))?;
+        let cut = |_: Truncated| ChunkError::Truncated(chunk_ref);
+        let at = (chunk_ref & u64::from(u32::MAX)) as usize;
+        let mut cursor = Cursor::new(file.get(at..).unwrap_or_default());
+        let len = usize::try_from(cursor.uvarint().map_err(cut)?)
+            .ok()
+            .and_then(|len| len.checked_add(1))
+            .ok_or(ChunkError::Truncated(chunk_ref))?;
+        let framed = cursor.take(len).map_err(cut)?;
+        if crc32c::crc32c(framed).to_be_bytes() != cursor.take(4).map_err(cut)? {
+            return Err(ChunkError::Checksum(chunk_ref));
+        }
+        let (encoding, data) = framed
+            .split_first()
+            .ok_or(ChunkError::Truncated(chunk_ref))?;
+        let encoding =
+            Encoding::try_from(*encoding).map_err(|err| ChunkError::Decode(chunk_ref, err))?;
+        Ok((encoding, data))
+    }
+}
