@@ -15,6 +15,7 @@ mod options;
 mod parse;
 pub mod pretty;
 mod print;
+pub mod series_notation;
 mod token;
 pub mod tree;
 
@@ -23,3 +24,4 @@ pub use options::ParserOptions;
 pub use parse::{
     TREE_HEIGHT_MAX, parse_expr, parse_metric, parse_metric_selector, parse_metric_selectors,
 };
+pub use series_notation::{SequenceValue, SeriesDescription, parse_series_desc};

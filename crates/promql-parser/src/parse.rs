@@ -7,7 +7,7 @@
 mod aggregate;
 mod duration;
 mod expr;
-mod number;
+pub(crate) mod number;
 mod postfix;
 mod selector;
 

@@ -117,8 +117,8 @@ impl fmt::Display for NumberLiteral {
         if !self.duration {
             return f.write_str(&format_f(self.value));
         }
-        // Seconds of a literal: whole milliseconds, as near as a float gets.
-        let millis = (self.value.abs() * 1000.0).round() as i64;
+        // Cut, not rounded: the reference shows 1001ms as 1s, because 1.001 s are a little less.
+        let millis = (self.value.abs() * 1e9) as i64 / 1_000_000;
         let sign = if self.value < 0.0 { "-" } else { "" };
         write!(f, "{sign}{}", model::duration::format(millis))
     }

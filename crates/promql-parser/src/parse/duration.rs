@@ -22,7 +22,7 @@ fn milliseconds(seconds: f64) -> i64 {
     let nanos = if seconds.is_nan() {
         i64::MIN
     } else {
-        (seconds * 1e9) as i64
+        (seconds * 1e9).round() as i64
     };
     nanos / 1_000_000
 }

@@ -43,7 +43,7 @@ fn number_literal(token: &Token<'_>) -> Parsed<NumberLiteral> {
             pos,
         });
     }
-    let value = number(token.text)
+    let value = value(token.text)
         .map_err(|error| ParseError::new(pos, format!("error parsing number: {error}")))?;
     Ok(NumberLiteral {
         value,
@@ -59,7 +59,7 @@ fn duration_seconds(text: &str, pos: PosRange) -> Parsed<f64> {
 }
 
 /// A literal's value: an integer in any base if it is one, otherwise a float.
-fn number(text: &str) -> Result<f64, float::ParseFloatError> {
+pub(crate) fn value(text: &str) -> Result<f64, float::ParseFloatError> {
     match integer(text) {
         Some(value) => Ok(value as f64),
         None => float::parse(text),
