@@ -1,0 +1,455 @@
+//! The engine: prepares queries, lets a bounded number of them run at a time, and shapes results.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use model::label_name::METRIC_NAME;
+use model::{Labels, Timestamp};
+use parking_lot::{Condvar, Mutex};
+use promql_parser::ParserOptions;
+use promql_parser::ast::{Expr, ValueType};
+use stdx::cancel::{CancelToken, Stop};
+use storage::{Querier, Queryable};
+
+use crate::annotations::{Annotations, Severity};
+use crate::column::{Column, Grid, Series};
+use crate::error::{Phase, PrepareError, QueryError};
+use crate::exec::{Counters, Evaluator, Joined};
+use crate::plan::{Node, Op, Plan, QueryTimes, lower};
+use crate::stats::QueryStats;
+use crate::value::{MatrixSeries, Value, VectorSample};
+
+/// How often a query that waits for its turn looks whether it was cancelled.
+const QUEUE_POLL: Duration = Duration::from_millis(50);
+
+/// Settings of an engine.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Longest time a query may take, waiting included; zero for no limit.
+    pub timeout: Duration,
+    /// Most samples a query may hold.
+    pub max_samples: u64,
+    /// Most queries that run at a time; zero for no limit.
+    pub max_concurrent: usize,
+    /// How far back an instant selector looks, milliseconds.
+    pub lookback_delta_ms: i64,
+    /// Step of subqueries that give none, milliseconds: the global evaluation interval, which a
+    /// configuration reload may change.
+    pub no_step_subquery_interval_ms: Arc<AtomicI64>,
+    /// Metric names are taken off when the query ends instead of at each operation.
+    pub delayed_name_removal: bool,
+    /// Which parts of the language are switched on.
+    pub parser: ParserOptions,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(120),
+            max_samples: 50_000_000,
+            max_concurrent: 20,
+            lookback_delta_ms: 300_000,
+            no_step_subquery_interval_ms: Arc::new(AtomicI64::new(60_000)),
+            delayed_name_removal: false,
+            parser: ParserOptions::default(),
+        }
+    }
+}
+
+/// Settings of one query.
+#[derive(Debug, Clone, Default)]
+pub struct QueryOptions {
+    /// Replaces the engine's lookback, milliseconds.
+    pub lookback_delta_ms: Option<i64>,
+    /// Count samples by step.
+    pub per_step_stats: bool,
+}
+
+/// Evaluates PromQL. Clones share the limit of concurrent queries.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    options: EngineOptions,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    running: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// What came of a query.
+#[derive(Debug, Clone)]
+pub struct QueryResult {
+    /// Its value.
+    pub value: Result<Value, QueryError>,
+    /// Remarks that cast doubt on the value.
+    pub warnings: Vec<String>,
+    /// Other remarks.
+    pub infos: Vec<String>,
+    /// What it cost.
+    pub stats: QueryStats,
+}
+
+/// A prepared query on one store.
+pub struct Query<'a> {
+    engine: &'a Engine,
+    queryable: &'a dyn Queryable,
+    text: String,
+    plan: Plan,
+    start: Timestamp,
+    end: Timestamp,
+    /// 0 for an instant query.
+    step_ms: i64,
+    lookback_ms: i64,
+    per_step_stats: bool,
+}
+
+impl Engine {
+    /// An engine with these settings.
+    pub fn new(options: EngineOptions) -> Self {
+        Self {
+            options,
+            gate: Arc::default(),
+        }
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// Prepares the evaluation of `text` at `time`.
+    pub fn instant_query<'a>(
+        &'a self,
+        queryable: &'a dyn Queryable,
+        options: &QueryOptions,
+        text: &str,
+        time: Timestamp,
+    ) -> Result<Query<'a>, PrepareError> {
+        let expr = self.parse(text)?;
+        self.prepare(queryable, options, text, &expr, (time, time, 0))
+    }
+
+    /// Prepares the evaluation of `text` at `start`, `start + step_ms`, … up to `end`.
+    pub fn range_query<'a>(
+        &'a self,
+        queryable: &'a dyn Queryable,
+        options: &QueryOptions,
+        text: &str,
+        (start, end, step_ms): (Timestamp, Timestamp, i64),
+    ) -> Result<Query<'a>, PrepareError> {
+        let expr = self.parse(text)?;
+        self.range_query_expr(queryable, options, text, &expr, (start, end, step_ms))
+    }
+
+    /// As [`instant_query`](Self::instant_query) for an expression that was parsed before; `text`
+    /// is what its positions refer to, and may be empty.
+    pub fn instant_query_expr<'a>(
+        &'a self,
+        queryable: &'a dyn Queryable,
+        options: &QueryOptions,
+        text: &str,
+        expr: &Expr,
+        time: Timestamp,
+    ) -> Result<Query<'a>, PrepareError> {
+        self.prepare(queryable, options, text, expr, (time, time, 0))
+    }
+
+    /// As [`range_query`](Self::range_query) for an expression that was parsed before.
+    pub fn range_query_expr<'a>(
+        &'a self,
+        queryable: &'a dyn Queryable,
+        options: &QueryOptions,
+        text: &str,
+        expr: &Expr,
+        (start, end, step_ms): (Timestamp, Timestamp, i64),
+    ) -> Result<Query<'a>, PrepareError> {
+        let query = self.prepare(queryable, options, text, expr, (start, end, step_ms.max(1)))?;
+        let name = match query.plan.root.value_type {
+            ValueType::Scalar | ValueType::Vector => return Ok(query),
+            ValueType::Matrix => "range vector",
+            ValueType::String => "string",
+            ValueType::None => "none",
+        };
+        Err(PrepareError::Invalid(format!(
+            "invalid expression type \"{name}\" for range query, must be Scalar or instant Vector"
+        )))
+    }
+
+    fn parse(&self, text: &str) -> Result<Expr, PrepareError> {
+        promql_parser::parse_expr(text, &self.options.parser).map_err(PrepareError::Parse)
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        queryable: &'a dyn Queryable,
+        options: &QueryOptions,
+        text: &str,
+        expr: &Expr,
+        (start, end, step_ms): (Timestamp, Timestamp, i64),
+    ) -> Result<Query<'a>, PrepareError> {
+        let lookback_ms = options
+            .lookback_delta_ms
+            .unwrap_or(self.options.lookback_delta_ms);
+        let subquery_step_ms = self
+            .options
+            .no_step_subquery_interval_ms
+            .load(Ordering::Relaxed);
+        let times = QueryTimes {
+            start,
+            end,
+            step_ms,
+            lookback_ms,
+            subquery_step_ms,
+        };
+        let plan = lower(expr, &times, text)?;
+        Ok(Query {
+            engine: self,
+            queryable,
+            text: text.to_owned(),
+            plan,
+            start,
+            end,
+            step_ms,
+            lookback_ms,
+            per_step_stats: options.per_step_stats,
+        })
+    }
+}
+
+/// A place among the running queries.
+struct Turn<'a>(Option<&'a Gate>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0 {
+            *gate.running.lock() -= 1;
+            gate.freed.notify_one();
+        }
+    }
+}
+
+impl Gate {
+    fn enter(
+        &self,
+        limit: usize,
+        cancel: &CancelToken,
+        deadline: Option<Instant>,
+    ) -> Result<Turn<'_>, QueryError> {
+        if limit == 0 {
+            return Ok(Turn(None));
+        }
+        let mut running = self.running.lock();
+        while *running >= limit {
+            cancel.check().map_err(|stop| match stop {
+                Stop::Cancelled => QueryError::Canceled(Phase::Queue),
+                Stop::DeadlineExceeded => QueryError::Timeout(Phase::Queue),
+            })?;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(QueryError::Timeout(Phase::Queue));
+            }
+            self.freed.wait_for(&mut running, QUEUE_POLL);
+        }
+        *running += 1;
+        Ok(Turn(Some(self)))
+    }
+}
+
+impl Query<'_> {
+    /// The text of the query.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Runs the query. Blocking: call it on a pool thread.
+    pub fn exec(&self, cancel: &CancelToken) -> QueryResult {
+        let begun = Instant::now();
+        let options = &self.engine.options;
+        let deadline = (!options.timeout.is_zero()).then(|| begun + options.timeout);
+        let turn = match self
+            .engine
+            .gate
+            .enter(options.max_concurrent, cancel, deadline)
+        {
+            Ok(turn) => turn,
+            Err(error) => return failed(error),
+        };
+        let queued = begun.elapsed();
+        let querier = match self.plan.bounds {
+            None => None,
+            Some((mint, maxt)) => match self.queryable.querier(mint, maxt) {
+                Ok(querier) => Some(querier),
+                Err(error) => return failed(QueryError::Storage(error)),
+            },
+        };
+        let evaluator = self.evaluator(querier.as_deref(), cancel, deadline);
+        let mut value = self.value(&evaluator);
+        if let (Err(QueryError::Canceled(_)), Err(Stop::DeadlineExceeded)) =
+            (&value, cancel.check())
+        {
+            value = Err(QueryError::Timeout(Phase::Execution));
+        }
+        drop(turn);
+        let notes = evaluator.notes.into_inner();
+        let mut warnings = evaluator.storage_warnings.into_inner();
+        warnings.dedup();
+        warnings.extend(notes.messages(Severity::Warning, &self.text));
+        let per_step = evaluator.counters.per_step.into_inner();
+        let grid = self.grid();
+        let stats = QueryStats {
+            total_samples: evaluator.counters.total.get(),
+            peak_samples: evaluator.counters.peak.get(),
+            samples_per_step: per_step
+                .into_iter()
+                .enumerate()
+                .map(|(step, samples)| (grid.time(step), samples))
+                .collect(),
+            queue_seconds: queued.as_secs_f64(),
+            exec_seconds: begun.elapsed().saturating_sub(queued).as_secs_f64(),
+        };
+        QueryResult {
+            value,
+            warnings,
+            infos: notes.messages(Severity::Info, &self.text),
+            stats,
+        }
+    }
+
+    fn grid(&self) -> Grid {
+        if self.step_ms == 0 {
+            Grid::instant(self.start)
+        } else {
+            Grid::range(self.start, self.end, self.step_ms)
+        }
+    }
+
+    fn evaluator<'e>(
+        &self,
+        querier: Option<&'e dyn Querier>,
+        cancel: &'e CancelToken,
+        deadline: Option<Instant>,
+    ) -> Evaluator<'e> {
+        let options = &self.engine.options;
+        let counters = Counters::default();
+        if self.per_step_stats {
+            counters.per_step.replace(vec![0; self.grid().len]);
+        }
+        Evaluator {
+            querier,
+            cancel,
+            deadline,
+            lookback_ms: self.lookback_ms,
+            delayed_name_removal: options.delayed_name_removal,
+            max_samples: options.max_samples,
+            counters,
+            notes: RefCell::new(Annotations::default()),
+            storage_warnings: RefCell::new(Vec::new()),
+        }
+    }
+
+    fn value(&self, evaluator: &Evaluator<'_>) -> Result<Value, QueryError> {
+        let grid = self.grid();
+        if grid.len == 0 {
+            return Ok(Value::Matrix(Vec::new()));
+        }
+        let root = &self.plan.root;
+        let time = self.start;
+        if let Op::Text(text) = &root.op {
+            return Ok(Value::String {
+                timestamp: time,
+                value: text.clone(),
+            });
+        }
+        if let Op::Matrix(source) = &root.op {
+            let mut matrix = evaluator.matrix(source, time)?;
+            matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+            return Ok(Value::Matrix(matrix));
+        }
+        if root.value_type == ValueType::Scalar {
+            let values = evaluator.scalar(root, &grid)?;
+            if self.step_ms == 0 {
+                let value = values.first().copied().unwrap_or(f64::NAN);
+                return Ok(Value::Scalar {
+                    timestamp: time,
+                    value,
+                });
+            }
+            let series = Series::unlabelled(Column::from_floats(values));
+            return Ok(Value::Matrix(vec![matrix_series(series, &grid)]));
+        }
+        let series = finished(evaluator, root, &grid)?;
+        if self.step_ms == 0 {
+            return Ok(Value::Vector(
+                series.into_iter().filter_map(|s| sample(s, time)).collect(),
+            ));
+        }
+        let mut matrix: Vec<MatrixSeries> = series
+            .into_iter()
+            .map(|series| matrix_series(series, &grid))
+            .collect();
+        matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(Value::Matrix(matrix))
+    }
+}
+
+fn failed(error: QueryError) -> QueryResult {
+    QueryResult {
+        value: Err(error),
+        warnings: Vec::new(),
+        infos: Vec::new(),
+        stats: QueryStats::default(),
+    }
+}
+
+/// The series of the whole expression; metric names that were to go are gone.
+fn finished(
+    evaluator: &Evaluator<'_>,
+    root: &Node,
+    grid: &Grid,
+) -> Result<Vec<Series>, QueryError> {
+    let mut joined = Joined::default();
+    evaluator.vector(root, grid, &mut |mut series| {
+        if series.drop_name {
+            series.labels = without_name(&series.labels);
+        }
+        joined.add(series)
+    })?;
+    Ok(joined.into_series())
+}
+
+fn without_name(labels: &Labels) -> Labels {
+    labels.without(&[METRIC_NAME])
+}
+
+fn sample(series: Series, timestamp: Timestamp) -> Option<VectorSample> {
+    let histogram = series.column.histogram(0).cloned();
+    let value = match series.column.float(0) {
+        Some(value) => value,
+        None if histogram.is_some() => 0.0,
+        None => return None,
+    };
+    Some(VectorSample {
+        labels: series.labels,
+        timestamp,
+        value,
+        histogram,
+    })
+}
+
+fn matrix_series(series: Series, grid: &Grid) -> MatrixSeries {
+    let mut matrix = MatrixSeries {
+        labels: series.labels,
+        ..MatrixSeries::default()
+    };
+    for step in 0..grid.len {
+        if let Some(value) = series.column.float(step) {
+            matrix.floats.push((grid.time(step), value));
+        } else if let Some(histogram) = series.column.histogram(step) {
+            matrix.histograms.push((grid.time(step), histogram.clone()));
+        }
+    }
+    matrix
+}

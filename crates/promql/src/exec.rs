@@ -1,0 +1,503 @@
+//! Carries a plan out. Every node gives its series one by one to a sink, each with its values at
+//! all steps, so that an aggregation over a selector never holds the selector's samples.
+
+mod aggregate;
+mod binary;
+mod classic;
+mod labels;
+mod scan;
+mod sort;
+mod topk;
+mod vector_match;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::time::Instant;
+
+use model::{Labels, Timestamp};
+use stdx::cancel::{CancelToken, Stop};
+use storage::{Querier, SelectHints, StorageError};
+
+use crate::annotations::Annotations;
+use crate::column::{Column, Grid, Kind, Point, Series};
+use crate::error::{Phase, QueryError};
+use crate::functions::math;
+use crate::plan::{Node, Op};
+
+/// Takes the series of a node, one by one.
+pub(crate) type Sink<'s> = dyn FnMut(Series) -> Result<(), QueryError> + 's;
+
+/// One evaluation of one plan.
+pub(crate) struct Evaluator<'a> {
+    pub(crate) querier: Option<&'a dyn Querier>,
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) lookback_ms: i64,
+    pub(crate) delayed_name_removal: bool,
+    pub(crate) max_samples: u64,
+    pub(crate) counters: Counters,
+    pub(crate) notes: RefCell<Annotations>,
+    pub(crate) storage_warnings: RefCell<Vec<String>>,
+}
+
+/// Samples held and read so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    held: Cell<u64>,
+    pub(crate) peak: Cell<u64>,
+    pub(crate) total: Cell<u64>,
+    /// Samples read by step of the query; empty unless asked for.
+    pub(crate) per_step: RefCell<Vec<u64>>,
+}
+
+impl Evaluator<'_> {
+    /// Gives the series of a vector node to `sink`.
+    pub(crate) fn vector(
+        &self,
+        node: &Node,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let before = self.counters.held.get();
+        let mut given = 0;
+        self.run(node, grid, &mut |series| {
+            self.check()?;
+            let count = series.column.count() as u64;
+            given += count;
+            self.hold(count)?;
+            sink(series)
+        })?;
+        // What the node's inputs held is gone; what it gave is held by whoever asked.
+        self.counters.held.set(before + given);
+        Ok(())
+    }
+
+    /// All series of a vector node that have a value at some step.
+    pub(crate) fn collect(&self, node: &Node, grid: &Grid) -> Result<Vec<Series>, QueryError> {
+        let mut all = Vec::new();
+        self.vector(node, grid, &mut |series| {
+            all.push(series);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// The values of a scalar node by step.
+    pub(crate) fn scalar(&self, node: &Node, grid: &Grid) -> Result<Vec<f64>, QueryError> {
+        self.check()?;
+        Ok(match &node.op {
+            Op::Number(value) => vec![*value; grid.len],
+            Op::Time => (0..grid.len).map(|step| seconds(grid.time(step))).collect(),
+            Op::Invariant(inner) => {
+                let values = self.scalar(inner, &Grid::instant(grid.start))?;
+                vec![values.first().copied().unwrap_or(f64::NAN); grid.len]
+            }
+            Op::Negate(inner) => {
+                let mut values = self.scalar(inner, grid)?;
+                values.iter_mut().for_each(|value| *value = -*value);
+                values
+            }
+            Op::ScalarScalar { op, left, right } => {
+                let mut values = self.scalar(left, grid)?;
+                for (value, other) in values.iter_mut().zip(self.scalar(right, grid)?) {
+                    *value = binary::scalars(*op, *value, other);
+                }
+                values
+            }
+            Op::Extreme {
+                larger,
+                left,
+                right,
+            } => {
+                let mut values = self.scalar(left, grid)?;
+                for (value, other) in values.iter_mut().zip(self.scalar(right, grid)?) {
+                    *value = if *larger {
+                        math::max(*value, other)
+                    } else {
+                        math::min(*value, other)
+                    };
+                }
+                values
+            }
+            Op::ToScalar(vector) => self.only_value(vector, grid)?,
+            _ => return Err(QueryError::Execution("expected a scalar".to_owned())),
+        })
+    }
+
+    /// `scalar(vector)`: the value where there is exactly one float.
+    fn only_value(&self, vector: &Node, grid: &Grid) -> Result<Vec<f64>, QueryError> {
+        let mut counts = vec![0_u32; grid.len];
+        let mut values = vec![f64::NAN; grid.len];
+        self.vector(vector, grid, &mut |series| {
+            for (step, (count, value)) in counts.iter_mut().zip(&mut values).enumerate() {
+                if let Some(float) = series.column.float(step) {
+                    *count += 1;
+                    *value = if *count == 1 { float } else { f64::NAN };
+                }
+            }
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn run(&self, node: &Node, grid: &Grid, sink: &mut Sink<'_>) -> Result<(), QueryError> {
+        match &node.op {
+            Op::Invariant(inner) => {
+                self.vector(inner, &Grid::instant(grid.start), &mut |mut series| {
+                    series.column = series.column.repeated(grid.len);
+                    sink(series)
+                })
+            }
+            Op::Selector(selector) => self.instant_selector(selector, grid, sink),
+            Op::SampleTime {
+                selector,
+                start_time,
+            } => self.sample_times(selector, *start_time, grid, sink),
+            Op::Range {
+                function,
+                source,
+                params,
+                range_pos,
+            } => self.range_function(*function, source, params, *range_pos, grid, sink),
+            Op::AbsentOverTime { source, labels } => {
+                let mut present = vec![false; grid.len];
+                self.windows(source, grid, &mut |_, step, window| {
+                    if let Some(present) = present.get_mut(step) {
+                        *present |= !window.is_empty();
+                    }
+                    Ok(())
+                })?;
+                emit_absent(labels, &present, sink)
+            }
+            Op::Absent { vector, labels } => {
+                let mut present = vec![false; grid.len];
+                self.vector(vector, grid, &mut |series| {
+                    for (step, present) in present.iter_mut().enumerate() {
+                        *present |= series.column.is_present(step);
+                    }
+                    Ok(())
+                })?;
+                emit_absent(labels, &present, sink)
+            }
+            Op::Map {
+                function,
+                vector,
+                params,
+            } => {
+                let params: Result<Vec<_>, _> = params
+                    .iter()
+                    .map(|param| self.scalar(param, grid))
+                    .collect();
+                let params = params?;
+                let mut now = vec![0.0; params.len()];
+                self.renamed(vector, grid, sink, &mut |column, step, point| {
+                    at_step(&params, step, &mut now);
+                    let time = seconds(grid.time(step));
+                    match function.evaluate(&point, time, &now) {
+                        Some(value) => column.set_float(step, value),
+                        None => column.remove(step),
+                    }
+                })
+            }
+            Op::HistogramMap { function, vector } => {
+                self.renamed(vector, grid, sink, &mut |column, step, point| {
+                    let value = match point {
+                        Point::Histogram(histogram) => function.evaluate(&histogram),
+                        Point::Float(_) => None,
+                    };
+                    match value {
+                        Some(value) => column.set_float(step, value),
+                        None => column.remove(step),
+                    }
+                })
+            }
+            Op::TimePart {
+                part,
+                vector: Some(vector),
+            } => self.renamed(vector, grid, sink, &mut |column, step, point| match point {
+                Point::Float(value) => column.set_float(step, part.of(value)),
+                Point::Histogram(_) => column.remove(step),
+            }),
+            Op::TimePart { part, vector: None } => {
+                let values = (0..grid.len)
+                    .map(|step| part.of(seconds(grid.time(step))))
+                    .collect();
+                sink(Series::unlabelled(Column::from_floats(values)))
+            }
+            Op::Negate(vector) => {
+                self.renamed(vector, grid, sink, &mut |column, step, point| match point {
+                    Point::Float(value) => column.set_float(step, -value),
+                    Point::Histogram(histogram) => {
+                        column.set_histogram(step, binary::negated(&histogram));
+                    }
+                })
+            }
+            Op::ToVector(scalar) => sink(Series::unlabelled(Column::from_floats(
+                self.scalar(scalar, grid)?,
+            ))),
+            Op::HistogramQuantile {
+                vector,
+                quantiles,
+                label,
+            } => self.histogram_quantile(vector, quantiles, label.as_deref(), grid, sink),
+            Op::HistogramFraction {
+                vector,
+                lower,
+                upper,
+            } => self.histogram_fraction(vector, lower, upper, grid, sink),
+            Op::LabelReplace { vector, texts } => self.label_replace(vector, texts, grid, sink),
+            Op::LabelJoin {
+                vector,
+                target,
+                separator,
+                sources,
+            } => self.label_join(vector, (target, separator), sources, grid, sink),
+            Op::Sort { vector, descending } => self.sort(node, vector, *descending, grid, sink),
+            Op::SortByLabel {
+                vector,
+                labels,
+                descending,
+            } => self.sort_by_label(node, vector, labels, *descending, grid, sink),
+            Op::Aggregate(aggregate) => self.aggregate(node, aggregate, grid, sink),
+            Op::VectorScalar {
+                op,
+                vector,
+                scalar,
+                swapped,
+                return_bool,
+            } => {
+                let shape = binary::VectorScalar {
+                    op: *op,
+                    swapped: *swapped,
+                    return_bool: *return_bool,
+                };
+                self.vector_scalar(node, shape, vector, scalar, grid, sink)
+            }
+            Op::VectorVector {
+                op,
+                left,
+                right,
+                matching,
+                return_bool,
+            } => {
+                let shape = vector_match::Shape {
+                    op: *op,
+                    matching,
+                    return_bool: *return_bool,
+                };
+                self.vector_vector(node, shape, (left, right), grid, sink)
+            }
+            Op::Info { .. } => Err(QueryError::Execution(
+                "info() is not available yet".to_owned(),
+            )),
+            Op::Number(_)
+            | Op::Text(_)
+            | Op::Matrix(_)
+            | Op::Time
+            | Op::Extreme { .. }
+            | Op::ToScalar(_)
+            | Op::ScalarScalar { .. } => Err(QueryError::Execution(
+                "expected an instant vector".to_owned(),
+            )),
+        }
+    }
+
+    /// A function of single samples that drops the metric name.
+    fn renamed(
+        &self,
+        vector: &Node,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+        change: &mut dyn FnMut(&mut Column, usize, Point),
+    ) -> Result<(), QueryError> {
+        self.unique(sink, |sink| {
+            self.vector(vector, grid, &mut |mut series| {
+                for step in 0..grid.len {
+                    if let Some(point) = series.column.point(step) {
+                        change(&mut series.column, step, point);
+                    }
+                }
+                self.drop_name(&mut series);
+                sink(series)
+            })
+        })
+    }
+
+    /// Takes the metric name off a series, now or when the query ends.
+    pub(crate) fn drop_name(&self, series: &mut Series) {
+        if self.delayed_name_removal {
+            series.drop_name = true;
+        } else {
+            series.labels = series.labels.without_metric_name();
+        }
+    }
+
+    /// Runs `body`, whose series may have lost the name that kept them apart: joins those with the
+    /// same labels where names are removed at once.
+    fn unique(
+        &self,
+        sink: &mut Sink<'_>,
+        body: impl FnOnce(&mut Sink<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        if self.delayed_name_removal {
+            return body(sink);
+        }
+        let mut joined = Joined::default();
+        body(&mut |series| joined.add(series))?;
+        joined.give(sink)
+    }
+
+    /// Runs `body` and joins series with the same labels.
+    pub(crate) fn joined(
+        &self,
+        sink: &mut Sink<'_>,
+        body: impl FnOnce(&mut Sink<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let mut joined = Joined::default();
+        body(&mut |series| joined.add(series))?;
+        joined.give(sink)
+    }
+
+    /// Opens a selection; the store's remarks become warnings of the query.
+    fn select(
+        &self,
+        matchers: &[model::Matcher],
+        hints: &SelectHints,
+    ) -> Result<Option<Box<dyn storage::SeriesSet>>, QueryError> {
+        let Some(querier) = self.querier else {
+            return Ok(None);
+        };
+        let set = querier
+            .select(true, hints, matchers, self.cancel)
+            .map_err(storage_error)?;
+        self.storage_warnings.borrow_mut().extend(set.warnings());
+        Ok(Some(set))
+    }
+
+    /// Whether to go on: called once a series.
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        self.cancel.check().map_err(stopped)?;
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(QueryError::Timeout(Phase::Execution))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn hold(&self, samples: u64) -> Result<(), QueryError> {
+        let held = self.counters.held.get() + samples;
+        self.counters.held.set(held);
+        self.counters.peak.set(self.counters.peak.get().max(held));
+        if held > self.max_samples {
+            Err(QueryError::TooManySamples)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Holds `samples` for a moment only.
+    fn touch(&self, samples: u64) -> Result<(), QueryError> {
+        let held = self.counters.held.get();
+        self.hold(samples)?;
+        self.counters.held.set(held);
+        Ok(())
+    }
+
+    fn count_read(&self, step: usize, samples: u64) {
+        self.counters.total.set(self.counters.total.get() + samples);
+        if let Some(count) = self.counters.per_step.borrow_mut().get_mut(step) {
+            *count += samples;
+        }
+    }
+}
+
+fn stopped(stop: Stop) -> QueryError {
+    match stop {
+        Stop::Cancelled => QueryError::Canceled(Phase::Execution),
+        Stop::DeadlineExceeded => QueryError::Timeout(Phase::Execution),
+    }
+}
+
+fn storage_error(error: StorageError) -> QueryError {
+    match error {
+        StorageError::Stopped(stop) => stopped(stop),
+        other => QueryError::Storage(other),
+    }
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time as f64 / 1000.0
+}
+
+/// Values of several scalars at one step.
+fn at_step(params: &[Vec<f64>], step: usize, now: &mut [f64]) {
+    for (value, column) in now.iter_mut().zip(params) {
+        *value = column.get(step).copied().unwrap_or(f64::NAN);
+    }
+}
+
+fn emit_absent(labels: &Labels, present: &[bool], sink: &mut Sink<'_>) -> Result<(), QueryError> {
+    let mut column = Column::absent(present.len());
+    for (step, present) in present.iter().enumerate() {
+        if !present {
+            column.set_float(step, 1.0);
+        }
+    }
+    sink(Series {
+        labels: labels.clone(),
+        drop_name: false,
+        column,
+    })
+}
+
+/// The error for two samples with the same labels at the same time.
+pub(crate) fn same_labelset() -> QueryError {
+    QueryError::Execution("vector cannot contain metrics with the same labelset".to_owned())
+}
+
+/// Series by labels; series with the same labels become one if they are never present together.
+#[derive(Default)]
+pub(crate) struct Joined {
+    index: HashMap<Labels, usize>,
+    series: Vec<Series>,
+}
+
+impl Joined {
+    pub(crate) fn add(&mut self, series: Series) -> Result<(), QueryError> {
+        match self
+            .index
+            .get(&series.labels)
+            .and_then(|index| self.series.get_mut(*index))
+        {
+            Some(first) => join(first, &series),
+            None if series.column.count() == 0 => Ok(()),
+            None => {
+                self.index.insert(series.labels.clone(), self.series.len());
+                self.series.push(series);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn into_series(self) -> Vec<Series> {
+        self.series
+    }
+
+    fn give(self, sink: &mut Sink<'_>) -> Result<(), QueryError> {
+        self.series.into_iter().try_for_each(sink)
+    }
+}
+
+fn join(first: &mut Series, other: &Series) -> Result<(), QueryError> {
+    for step in 0..other.column.len() {
+        let Some(point) = other.column.point(step) else {
+            continue;
+        };
+        if first.column.kind(step) != Kind::Absent {
+            return Err(same_labelset());
+        }
+        first.column.set(step, point);
+    }
+    Ok(())
+}

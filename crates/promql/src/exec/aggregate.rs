@@ -1,0 +1,314 @@
+//! Aggregations whose groups are filled series by series: `sum`, `avg`, `count`, `min`, `max`,
+//! `group`, `stddev`, `stdvar`, `quantile`, `count_values`. The selecting ones are in `topk`.
+
+use std::collections::HashMap;
+
+use model::label_name::METRIC_NAME;
+use model::{Labels, LabelsBuilder};
+use promql_parser::ast::AggregateOp;
+
+use crate::column::{Column, Grid, Point, Series};
+use crate::error::QueryError;
+use crate::exec::{Evaluator, Sink};
+use crate::functions::over_time;
+use crate::kahan::{self, Mean};
+use crate::plan::{Aggregate, Node, Op, aggregate_name};
+
+impl Evaluator<'_> {
+    pub(super) fn aggregate(
+        &self,
+        node: &Node,
+        aggregate: &Aggregate,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        match aggregate.op {
+            AggregateOp::Topk
+            | AggregateOp::Bottomk
+            | AggregateOp::Limitk
+            | AggregateOp::LimitRatio => self.select_series(node, aggregate, grid, sink),
+            AggregateOp::CountValues => self.count_values(aggregate, grid, sink),
+            AggregateOp::Quantile => self.quantile(node, aggregate, grid, sink),
+            _ => self.accumulate(node, aggregate, grid, sink),
+        }
+    }
+
+    fn accumulate(
+        &self,
+        node: &Node,
+        aggregate: &Aggregate,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let mut groups: Groups<Vec<Accumulator>> = Groups::default();
+        let mut ignored = false;
+        self.vector(&aggregate.vector, grid, &mut |series| {
+            let group = groups.of(aggregate, &series, || {
+                vec![Accumulator::default(); grid.len]
+            });
+            for (step, accumulator) in group.iter_mut().enumerate() {
+                match series.column.point(step) {
+                    Some(Point::Float(value)) => accumulator.add(aggregate.op, value),
+                    Some(Point::Histogram(histogram)) => {
+                        ignored |= !accumulator.add_histogram(aggregate.op, &histogram);
+                    }
+                    None => {}
+                }
+            }
+            Ok(())
+        })?;
+        if ignored {
+            self.note_ignored(node, aggregate.op);
+        }
+        let mut mixed = false;
+        for (labels, drop_name, group) in groups.all {
+            let mut column = Column::absent(grid.len);
+            for (step, accumulator) in group.iter().enumerate() {
+                mixed |= accumulator.is_mixed(aggregate.op);
+                if let Some(value) = accumulator.value(aggregate.op) {
+                    column.set(step, value);
+                }
+            }
+            if column.count() > 0 {
+                sink(Series {
+                    labels,
+                    drop_name,
+                    column,
+                })?;
+            }
+        }
+        if mixed {
+            let text = "encountered a mix of histograms and floats for aggregation".to_owned();
+            self.notes.borrow_mut().warn(text, aggregate.vector.pos);
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_ignored(&self, node: &Node, op: AggregateOp) {
+        let text = format!("ignored histogram in {} aggregation", aggregate_name(op));
+        self.notes.borrow_mut().info(text, node.pos);
+    }
+
+    fn quantile(
+        &self,
+        node: &Node,
+        aggregate: &Aggregate,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let phis = self.param(aggregate, grid)?;
+        if let Some(param) = &aggregate.param {
+            let mut notes = self.notes.borrow_mut();
+            phis.iter()
+                .for_each(|phi| over_time::warn_quantile(*phi, &mut notes, param.pos));
+        }
+        let mut groups: Groups<Vec<Vec<f64>>> = Groups::default();
+        let mut ignored = false;
+        self.vector(&aggregate.vector, grid, &mut |series| {
+            ignored |= series.column.has_histograms();
+            let group = groups.of(aggregate, &series, || vec![Vec::new(); grid.len]);
+            for (step, values) in group.iter_mut().enumerate() {
+                values.extend(series.column.float(step));
+            }
+            Ok(())
+        })?;
+        if ignored {
+            self.note_ignored(node, aggregate.op);
+        }
+        for (labels, drop_name, mut group) in groups.all {
+            let mut column = Column::absent(grid.len);
+            for (step, (values, phi)) in group.iter_mut().zip(&phis).enumerate() {
+                if !values.is_empty() {
+                    column.set_float(step, over_time::quantile(*phi, values));
+                }
+            }
+            if column.count() > 0 {
+                sink(Series {
+                    labels,
+                    drop_name,
+                    column,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_values(
+        &self,
+        aggregate: &Aggregate,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let label = match aggregate.param.as_deref().map(|param| &param.op) {
+            Some(Op::Text(label)) => label,
+            _ => return Err(QueryError::Execution("expected a label name".to_owned())),
+        };
+        if label.is_empty() {
+            let label = gocompat::quote::quote(label);
+            return Err(QueryError::Execution(format!("invalid label name {label}")));
+        }
+        let mut index: HashMap<Labels, usize> = HashMap::new();
+        let mut counted: Vec<Series> = Vec::new();
+        self.vector(&aggregate.vector, grid, &mut |series| {
+            let group = group_labels(aggregate, &series.labels);
+            for step in 0..grid.len {
+                let text = match series.column.point(step) {
+                    Some(Point::Float(value)) => gocompat::float::format_f(value),
+                    Some(Point::Histogram(histogram)) => super::classic::histogram_text(&histogram),
+                    None => continue,
+                };
+                let labels = LabelsBuilder::from_labels(&group)
+                    .set(label, &text)
+                    .labels();
+                let at = *index.entry(labels).or_insert_with_key(|labels| {
+                    counted.push(Series {
+                        labels: labels.clone(),
+                        drop_name: false,
+                        column: Column::absent(grid.len),
+                    });
+                    counted.len() - 1
+                });
+                if let Some(series) = counted.get_mut(at) {
+                    let count = series.column.float(step).unwrap_or(0.0);
+                    series.column.set_float(step, count + 1.0);
+                }
+            }
+            Ok(())
+        })?;
+        counted.into_iter().try_for_each(sink)
+    }
+
+    /// The parameter by step.
+    pub(super) fn param(&self, aggregate: &Aggregate, grid: &Grid) -> Result<Vec<f64>, QueryError> {
+        match &aggregate.param {
+            Some(param) => self.scalar(param, grid),
+            None => Ok(vec![f64::NAN; grid.len]),
+        }
+    }
+}
+
+/// The labels of the group of a series.
+pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
+    let mut names: Vec<&str> = aggregate.grouping.iter().map(String::as_str).collect();
+    if !aggregate.without {
+        return labels.only(&names);
+    }
+    names.push(METRIC_NAME);
+    labels.without(&names)
+}
+
+/// Groups by labels, in order of appearance.
+pub(super) struct Groups<T> {
+    index: HashMap<Labels, usize>,
+    /// Labels, whether the metric name goes in the end, content.
+    pub(super) all: Vec<(Labels, bool, T)>,
+}
+
+impl<T> Default for Groups<T> {
+    fn default() -> Self {
+        Self {
+            index: HashMap::new(),
+            all: Vec::new(),
+        }
+    }
+}
+
+impl<T> Groups<T> {
+    /// The group of `series`.
+    pub(super) fn of(
+        &mut self,
+        aggregate: &Aggregate,
+        series: &Series,
+        new: impl FnOnce() -> T,
+    ) -> &mut T {
+        let labels = group_labels(aggregate, &series.labels);
+        let next = self.all.len();
+        let index = *self.index.entry(labels).or_insert_with_key(|labels| {
+            self.all.push((labels.clone(), series.drop_name, new()));
+            next
+        });
+        &mut self.all[index].2
+    }
+}
+
+/// One group at one step.
+#[derive(Debug, Clone, Default)]
+struct Accumulator {
+    /// Floats seen.
+    floats: f64,
+    /// Histograms seen by an operator that takes them.
+    histograms: f64,
+    /// Sum, extreme, or sum of squared differences from the mean.
+    value: f64,
+    /// Compensation of the sum, or the mean.
+    extra: f64,
+    mean: Mean,
+}
+
+impl Accumulator {
+    fn add(&mut self, op: AggregateOp, value: f64) {
+        self.floats += 1.0;
+        match op {
+            AggregateOp::Sum => {
+                (self.value, self.extra) = if self.floats == 1.0 {
+                    (value, 0.0)
+                } else {
+                    kahan::add(value, self.value, self.extra)
+                };
+            }
+            AggregateOp::Avg => self.mean.add(value),
+            AggregateOp::Min if self.floats == 1.0 || value < self.value || self.value.is_nan() => {
+                self.value = value;
+            }
+            AggregateOp::Max if self.floats == 1.0 || value > self.value || self.value.is_nan() => {
+                self.value = value;
+            }
+            AggregateOp::Stddev | AggregateOp::Stdvar if self.floats == 1.0 => {
+                self.extra = value;
+                self.value = if value.is_finite() { 0.0 } else { f64::NAN };
+            }
+            AggregateOp::Stddev | AggregateOp::Stdvar => {
+                let delta = value - self.extra;
+                self.extra += delta / self.floats;
+                self.value += delta * (value - self.extra);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the operator takes histograms.
+    fn add_histogram(&mut self, op: AggregateOp, _histogram: &model::FloatHistogram) -> bool {
+        match op {
+            AggregateOp::Count | AggregateOp::Group | AggregateOp::Sum | AggregateOp::Avg => {
+                self.histograms += 1.0;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn is_mixed(&self, op: AggregateOp) -> bool {
+        let adds = matches!(op, AggregateOp::Sum | AggregateOp::Avg);
+        adds && self.floats > 0.0 && self.histograms > 0.0
+    }
+
+    fn value(&self, op: AggregateOp) -> Option<Point> {
+        let count = self.floats + self.histograms;
+        if count == 0.0 || self.is_mixed(op) {
+            return None;
+        }
+        if matches!(op, AggregateOp::Sum | AggregateOp::Avg) && self.histograms > 0.0 {
+            // Native histogram arithmetic is a later part.
+            return None;
+        }
+        Some(Point::Float(match op {
+            AggregateOp::Sum => self.value + self.extra,
+            AggregateOp::Avg => self.mean.value(),
+            AggregateOp::Count => count,
+            AggregateOp::Group => 1.0,
+            AggregateOp::Stddev => (self.value / self.floats).sqrt(),
+            AggregateOp::Stdvar => self.value / self.floats,
+            _ => self.value,
+        }))
+    }
+}

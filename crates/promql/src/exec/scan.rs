@@ -1,0 +1,395 @@
+//! The leaves: instant selectors, range selectors and subqueries.
+
+use model::Timestamp;
+use model::sample::SampleColumns;
+use model::staleness::is_stale;
+use promql_parser::ast::PosRange;
+
+use crate::column::{Column, Grid, Point, Series};
+use crate::error::QueryError;
+use crate::exec::{Evaluator, Sink, at_step, storage_error};
+use crate::functions::window::{RangeSamples, Slider, Window, float_histogram};
+use crate::functions::{RangeFunction, Remarks};
+use crate::plan::{Node, RangeSource, Selector};
+use crate::value::MatrixSeries;
+
+/// Takes the windows of a range vector: series without values, step, window.
+pub(crate) type WindowSink<'s> =
+    dyn FnMut(&Series, usize, &Window<'_>) -> Result<(), QueryError> + 's;
+
+impl Evaluator<'_> {
+    pub(super) fn instant_selector(
+        &self,
+        selector: &Selector,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        self.newest(
+            selector,
+            grid,
+            sink,
+            &mut |columns, index| match columns.histogram_at(index) {
+                Some(histogram) => float_histogram(histogram).map(Point::Histogram),
+                None => columns.values.get(index).copied().map(Point::Float),
+            },
+        )
+    }
+
+    /// `timestamp(selector)` and `start_timestamp(selector)`: seconds.
+    pub(super) fn sample_times(
+        &self,
+        selector: &Selector,
+        start_time: bool,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        self.unique(sink, |sink| {
+            let mut named = |mut series: Series| {
+                self.drop_name(&mut series);
+                sink(series)
+            };
+            self.newest(selector, grid, &mut named, &mut |columns, index| {
+                let times = if start_time {
+                    &columns.start_timestamps
+                } else {
+                    &columns.timestamps
+                };
+                let time = times
+                    .get(index)
+                    .copied()
+                    .filter(|time| !start_time || *time != 0);
+                time.map(|time| Point::Float(time as f64 / 1000.0))
+            })
+        })
+    }
+
+    /// Finds the newest sample within the lookback at each step and keeps what `take` makes of it.
+    fn newest(
+        &self,
+        selector: &Selector,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+        take: &mut dyn FnMut(&SampleColumns, usize) -> Option<Point>,
+    ) -> Result<(), QueryError> {
+        let Some(set) = self.select(&selector.matchers, &selector.hints)? else {
+            return Ok(());
+        };
+        let at = |step: usize| selector.at.unwrap_or(grid.time(step)) - selector.offset_ms;
+        let (first, last) = (at(0), at(grid.len.saturating_sub(1)));
+        let mint = first.saturating_sub(self.lookback_ms).saturating_add(1);
+        let mut columns = SampleColumns::default();
+        for index in 0..set.len() {
+            self.check()?;
+            if first == last {
+                set.read_last(index, mint, last, &mut columns)
+                    .map_err(storage_error)?;
+            } else {
+                set.read(index, mint, last, &mut columns)
+                    .map_err(storage_error)?;
+            }
+            if columns.is_empty() {
+                continue;
+            }
+            let mut column = Column::absent(grid.len);
+            let mut next = 0;
+            for step in 0..grid.len {
+                let time = at(step);
+                while columns
+                    .timestamps
+                    .get(next)
+                    .is_some_and(|found| *found <= time)
+                {
+                    next += 1;
+                }
+                let Some(newest) = next.checked_sub(1) else {
+                    continue;
+                };
+                let old = columns
+                    .timestamps
+                    .get(newest)
+                    .is_none_or(|found| *found <= time.saturating_sub(self.lookback_ms));
+                if old || columns.values.get(newest).copied().is_none_or(is_stale) {
+                    continue;
+                }
+                if let Some(point) = take(&columns, newest) {
+                    column.set(step, point);
+                    self.count_read(step, 1);
+                }
+            }
+            if column.count() > 0 {
+                sink(Series {
+                    labels: set.labels(index),
+                    drop_name: false,
+                    column,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A range function over all series and steps.
+    pub(super) fn range_function(
+        &self,
+        function: RangeFunction,
+        source: &RangeSource,
+        params: &[Node],
+        range_pos: PosRange,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let values: Result<Vec<_>, _> = params
+            .iter()
+            .map(|param| self.scalar(param, grid))
+            .collect();
+        let values = values?;
+        let param_pos = params.first().map_or(range_pos, |param| param.pos);
+        self.warn_params(function, &values, param_pos);
+        let mut now = vec![0.0; values.len()];
+        self.unique(sink, |sink| {
+            let mut current: Option<Series> = None;
+            self.windows(source, grid, &mut |series, step, window| {
+                if step == 0 {
+                    if let Some(done) = current.take() {
+                        self.give_range_result(function, done, range_pos, sink)?;
+                    }
+                    current = Some(Series {
+                        column: Column::absent(grid.len),
+                        ..series.clone()
+                    });
+                }
+                if window.is_empty() {
+                    return Ok(());
+                }
+                at_step(&values, step, &mut now);
+                let mut notes = self.notes.borrow_mut();
+                let metric = series.labels.metric_name();
+                let mut remarks = Remarks {
+                    notes: &mut notes,
+                    metric,
+                    range_pos,
+                    param_pos,
+                };
+                let point = function.evaluate(window, &now, &mut remarks)?;
+                if let (Some(point), Some(series)) = (point, &mut current) {
+                    series.column.set(step, point);
+                }
+                Ok(())
+            })?;
+            match current {
+                Some(done) => self.give_range_result(function, done, range_pos, sink),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Warnings that do not depend on there being samples.
+    fn warn_params(&self, function: RangeFunction, values: &[Vec<f64>], pos: PosRange) {
+        if function == RangeFunction::Quantile {
+            let mut notes = self.notes.borrow_mut();
+            for phi in values.first().into_iter().flatten() {
+                crate::functions::over_time::warn_quantile(*phi, &mut notes, pos);
+            }
+        }
+    }
+
+    fn give_range_result(
+        &self,
+        function: RangeFunction,
+        mut series: Series,
+        range_pos: PosRange,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        if series.column.count() == 0 {
+            return Ok(());
+        }
+        if function.expects_counter() && !series.column.has_histograms() {
+            let metric = series.labels.metric_name();
+            let counter = ["_total", "_sum", "_count", "_bucket"];
+            if !metric.is_empty() && !counter.iter().any(|suffix| metric.ends_with(suffix)) {
+                let metric = gocompat::quote::quote(metric);
+                self.notes.borrow_mut().info(
+                    format!(
+                        "metric might not be a counter, name does not end in \
+                         _total/_sum/_count/_bucket: {metric}"
+                    ),
+                    range_pos,
+                );
+            }
+        }
+        if !function.keeps_name() {
+            self.drop_name(&mut series);
+        }
+        sink(series)
+    }
+
+    /// Gives every window of a range vector to `sink`, series by series; a series' windows come in
+    /// order of the steps, starting with step 0.
+    pub(super) fn windows(
+        &self,
+        source: &RangeSource,
+        grid: &Grid,
+        sink: &mut WindowSink<'_>,
+    ) -> Result<(), QueryError> {
+        let ends = Ends {
+            at: source.at(),
+            offset_ms: source.offset_ms(),
+            range_ms: source.range_ms(),
+        };
+        let mut samples = RangeSamples::default();
+        match source {
+            RangeSource::Selector { selector, .. } => {
+                let Some(set) = self.select(&selector.matchers, &selector.hints)? else {
+                    return Ok(());
+                };
+                let mint = ends.start(grid, 0).saturating_add(1);
+                let maxt = ends.end(grid, grid.len.saturating_sub(1));
+                let mut columns = SampleColumns::default();
+                for index in 0..set.len() {
+                    self.check()?;
+                    set.read(index, mint, maxt, &mut columns)
+                        .map_err(storage_error)?;
+                    samples.fill(&columns);
+                    if samples.is_empty() {
+                        continue;
+                    }
+                    let series = Series {
+                        labels: set.labels(index),
+                        drop_name: false,
+                        column: Column::default(),
+                    };
+                    self.slide(&series, &samples, &ends, grid, sink)?;
+                }
+                Ok(())
+            }
+            RangeSource::Subquery { node, step_ms, .. } => {
+                let inner = ends.subquery_grid(grid, *step_ms);
+                let per_step = self.counters.per_step.take();
+                let outcome = self.subquery_series(node, &inner, &mut |series, column| {
+                    samples.clear();
+                    for step in 0..inner.len {
+                        if let Some(point) = column.point(step) {
+                            samples.push(inner.time(step), point);
+                        }
+                    }
+                    if samples.is_empty() {
+                        return Ok(());
+                    }
+                    self.slide(&series, &samples, &ends, grid, sink)
+                });
+                self.counters.per_step.replace(per_step);
+                outcome
+            }
+        }
+    }
+
+    /// The series of a subquery's expression at the steps of the subquery.
+    fn subquery_series(
+        &self,
+        node: &Node,
+        inner: &Grid,
+        sink: &mut dyn FnMut(Series, &Column) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        if inner.len == 0 {
+            return Ok(());
+        }
+        if node.value_type == promql_parser::ast::ValueType::Scalar {
+            let column = Column::from_floats(self.scalar(node, inner)?);
+            return sink(Series::unlabelled(Column::default()), &column);
+        }
+        self.vector(node, inner, &mut |series| {
+            let bare = Series {
+                labels: series.labels.clone(),
+                drop_name: series.drop_name,
+                column: Column::default(),
+            };
+            sink(bare, &series.column)
+        })
+    }
+
+    fn slide(
+        &self,
+        series: &Series,
+        samples: &RangeSamples,
+        ends: &Ends,
+        grid: &Grid,
+        sink: &mut WindowSink<'_>,
+    ) -> Result<(), QueryError> {
+        let mut slider = Slider::default();
+        let mut most = 0;
+        for step in 0..grid.len {
+            let (start, end) = (ends.start(grid, step), ends.end(grid, step));
+            let window = slider.window(samples, start, end, grid.time(step));
+            let count = window.len() as u64;
+            self.count_read(step, count);
+            most = most.max(count);
+            sink(series, step, &window)?;
+        }
+        self.touch(most)
+    }
+
+    /// The samples of a range vector at the only step of an instant query.
+    pub(crate) fn matrix(
+        &self,
+        source: &RangeSource,
+        time: Timestamp,
+    ) -> Result<Vec<MatrixSeries>, QueryError> {
+        let mut all = Vec::new();
+        self.windows(source, &Grid::instant(time), &mut |series, _, window| {
+            if window.is_empty() {
+                return Ok(());
+            }
+            self.hold(window.len() as u64)?;
+            let labels = if series.drop_name {
+                series.labels.without_metric_name()
+            } else {
+                series.labels.clone()
+            };
+            let floats = window
+                .float_times
+                .iter()
+                .copied()
+                .zip(window.floats.iter().copied());
+            let histograms = window
+                .histogram_times
+                .iter()
+                .copied()
+                .zip(window.histograms.iter().cloned());
+            all.push(MatrixSeries {
+                labels,
+                floats: floats.collect(),
+                histograms: histograms.collect(),
+            });
+            Ok(())
+        })?;
+        Ok(all)
+    }
+}
+
+/// Where the windows of a range vector end.
+struct Ends {
+    at: Option<Timestamp>,
+    offset_ms: i64,
+    range_ms: i64,
+}
+
+impl Ends {
+    fn end(&self, grid: &Grid, step: usize) -> Timestamp {
+        self.at
+            .unwrap_or(grid.time(step))
+            .saturating_sub(self.offset_ms)
+    }
+
+    fn start(&self, grid: &Grid, step: usize) -> Timestamp {
+        self.end(grid, step).saturating_sub(self.range_ms)
+    }
+
+    /// The steps of a subquery: multiples of its own step.
+    fn subquery_grid(&self, grid: &Grid, step_ms: i64) -> Grid {
+        let border = self.start(grid, 0);
+        let mut start = step_ms * (border / step_ms);
+        if start <= border {
+            start += step_ms;
+        }
+        Grid::range(start, self.end(grid, grid.len.saturating_sub(1)), step_ms)
+    }
+}

@@ -1,0 +1,258 @@
+//! Aggregations that pick series: `topk`, `bottomk`, `limitk`, `limit_ratio`.
+
+use std::cmp::Ordering;
+
+use model::Labels;
+use promql_parser::ast::AggregateOp;
+
+use crate::column::{Column, Grid, Kind, Series};
+use crate::error::QueryError;
+use crate::exec::aggregate::Groups;
+use crate::exec::{Evaluator, Sink};
+use crate::plan::{Aggregate, Node};
+
+impl Evaluator<'_> {
+    pub(super) fn select_series(
+        &self,
+        node: &Node,
+        aggregate: &Aggregate,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let params = self.param(aggregate, grid)?;
+        if aggregate.op == AggregateOp::LimitRatio {
+            return self.limit_ratio(aggregate, &params, grid, sink);
+        }
+        let limits = limits(&params)?;
+        if limits.iter().all(|limit| *limit == 0) {
+            return Ok(());
+        }
+        let mut all: Vec<Series> = Vec::new();
+        let mut groups: Groups<Vec<usize>> = Groups::default();
+        let mut ignored = false;
+        self.vector(&aggregate.vector, grid, &mut |series| {
+            ignored |= series.column.has_histograms();
+            groups.of(aggregate, &series, Vec::new).push(all.len());
+            all.push(series);
+            Ok(())
+        })?;
+        if ignored && aggregate.op != AggregateOp::Limitk {
+            self.note_ignored(node, aggregate.op);
+        }
+        let mut picked: Vec<Column> = vec![Column::absent(grid.len); all.len()];
+        let mut order = Vec::new();
+        for (_, _, members) in &groups.all {
+            for (step, limit) in limits.iter().enumerate() {
+                let chosen = pick(aggregate.op, &all, members, step, *limit);
+                for index in &chosen {
+                    let point = all.get(*index).and_then(|series| series.column.point(step));
+                    if let (Some(column), Some(point)) = (picked.get_mut(*index), point) {
+                        column.set(step, point);
+                    }
+                }
+                if grid.is_instant() {
+                    order.extend(chosen);
+                }
+            }
+        }
+        if !grid.is_instant() {
+            order = (0..all.len()).collect();
+        }
+        for index in order {
+            let (Some(series), Some(column)) = (all.get(index), picked.get_mut(index)) else {
+                continue;
+            };
+            if column.count() > 0 {
+                sink(Series {
+                    column: std::mem::take(column),
+                    ..series.clone()
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn limit_ratio(
+        &self,
+        aggregate: &Aggregate,
+        params: &[f64],
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        if params.iter().any(|ratio| ratio.is_nan()) {
+            return Err(QueryError::Execution("Ratio value is NaN".to_owned()));
+        }
+        let pos = aggregate
+            .param
+            .as_ref()
+            .map_or(aggregate.vector.pos, |param| param.pos);
+        for ratio in params.iter().filter(|ratio| ratio.abs() > 1.0) {
+            self.notes.borrow_mut().warn(
+                format!(
+                    "ratio value should be between -1 and 1, got {}, capping to {}",
+                    gocompat::float::format_g(*ratio),
+                    gocompat::float::format_g(ratio.signum()),
+                ),
+                pos,
+            );
+        }
+        self.vector(&aggregate.vector, grid, &mut |mut series| {
+            let offset = hash_share(&series.labels);
+            for (step, ratio) in params.iter().enumerate() {
+                let ratio = ratio.clamp(-1.0, 1.0);
+                let keep = if ratio >= 0.0 {
+                    offset < ratio
+                } else {
+                    offset >= 1.0 + ratio
+                };
+                if !keep {
+                    series.column.remove(step);
+                }
+            }
+            if series.column.count() > 0 {
+                sink(series)
+            } else {
+                Ok(())
+            }
+        })
+    }
+}
+
+/// Where the labels' hash lies between 0 and 1.
+fn hash_share(labels: &Labels) -> f64 {
+    labels.hash64() as f64 / u64::MAX as f64
+}
+
+/// Numbers of series to pick, by step.
+fn limits(params: &[f64]) -> Result<Vec<usize>, QueryError> {
+    let fail = |text: String| Err(QueryError::Execution(text));
+    params
+        .iter()
+        .map(|param| {
+            if param.is_nan() {
+                return fail("Parameter value is NaN".to_owned());
+            }
+            if *param >= i64::MAX as f64 {
+                let param = gocompat::float::format_g(*param);
+                return fail(format!("Scalar value {param} overflows int64"));
+            }
+            if *param <= i64::MIN as f64 {
+                let param = gocompat::float::format_g(*param);
+                return fail(format!("Scalar value {param} underflows int64"));
+            }
+            Ok((*param as i64).max(0) as usize)
+        })
+        .collect()
+}
+
+/// The members of a group that an operator picks at one step, best first.
+fn pick(
+    op: AggregateOp,
+    all: &[Series],
+    members: &[usize],
+    step: usize,
+    limit: usize,
+) -> Vec<usize> {
+    let column = |index: &usize| all.get(*index).map(|series| &series.column);
+    if op == AggregateOp::Limitk {
+        let present = |index: &&usize| column(index).is_some_and(|c| c.kind(step) != Kind::Absent);
+        return members
+            .iter()
+            .filter(present)
+            .take(limit)
+            .copied()
+            .collect();
+    }
+    let largest = op == AggregateOp::Topk;
+    // The worst is at the root, as in the reference, so that ties fall the same way.
+    let mut heap = Heap {
+        largest,
+        items: Vec::new(),
+    };
+    for index in members {
+        let Some(value) = column(index).and_then(|column| column.float(step)) else {
+            continue;
+        };
+        heap.offer(value, *index, limit);
+    }
+    heap.items.sort_by(|a, b| better_first(a.0, b.0, largest));
+    heap.items.into_iter().map(|(_, index)| index).collect()
+}
+
+/// Best first, NaN last.
+fn better_first(a: f64, b: f64, largest: bool) -> Ordering {
+    match (a.is_nan(), b.is_nan()) {
+        (false, false) if largest => b.partial_cmp(&a).unwrap_or(Ordering::Equal),
+        (false, false) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+        (a, b) => a.cmp(&b),
+    }
+}
+
+/// A bounded binary heap with the worst value at the root.
+struct Heap {
+    largest: bool,
+    items: Vec<(f64, usize)>,
+}
+
+impl Heap {
+    fn worse(&self, a: usize, b: usize) -> bool {
+        let value = |index: usize| self.items.get(index).map_or(f64::NAN, |item| item.0);
+        let (a, b) = (value(a), value(b));
+        a.is_nan() || if self.largest { a < b } else { a > b }
+    }
+
+    fn offer(&mut self, value: f64, index: usize, limit: usize) {
+        if self.items.len() < limit {
+            self.items.push((value, index));
+            self.up();
+            return;
+        }
+        let Some((worst, _)) = self.items.first().copied() else {
+            return;
+        };
+        let beats = if self.largest {
+            worst < value
+        } else {
+            worst > value
+        };
+        if beats || (worst.is_nan() && !value.is_nan()) {
+            if let Some(root) = self.items.first_mut() {
+                *root = (value, index);
+            }
+            self.down();
+        }
+    }
+
+    fn up(&mut self) {
+        let mut child = self.items.len() - 1;
+        while child > 0 {
+            let parent = (child - 1) / 2;
+            if !self.worse(child, parent) {
+                break;
+            }
+            self.items.swap(parent, child);
+            child = parent;
+        }
+    }
+
+    fn down(&mut self) {
+        let mut parent = 0;
+        loop {
+            let left = 2 * parent + 1;
+            if left >= self.items.len() {
+                break;
+            }
+            let right = left + 1;
+            let child = if right < self.items.len() && self.worse(right, left) {
+                right
+            } else {
+                left
+            };
+            if !self.worse(child, parent) {
+                break;
+            }
+            self.items.swap(parent, child);
+            parent = child;
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The samples of one series within one window, floats apart from histograms.
+
+use std::sync::Arc;
+
+use model::sample::{SampleColumns, Value};
+use model::staleness::is_stale;
+use model::{FloatHistogram, Timestamp};
+
+use crate::column::Point;
+
+/// Samples of one series without staleness markers, floats apart from histograms. Reused from
+/// series to series.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RangeSamples {
+    pub(crate) float_times: Vec<Timestamp>,
+    pub(crate) floats: Vec<f64>,
+    /// As long as `floats`, or empty where no sample has a start time.
+    pub(crate) float_starts: Vec<Timestamp>,
+    pub(crate) histogram_times: Vec<Timestamp>,
+    pub(crate) histograms: Vec<Arc<FloatHistogram>>,
+    pub(crate) histogram_starts: Vec<Timestamp>,
+}
+
+impl RangeSamples {
+    pub(crate) fn clear(&mut self) {
+        self.float_times.clear();
+        self.floats.clear();
+        self.float_starts.clear();
+        self.histogram_times.clear();
+        self.histograms.clear();
+        self.histogram_starts.clear();
+    }
+
+    /// Takes over the samples of `columns`.
+    pub(crate) fn fill(&mut self, columns: &SampleColumns) {
+        self.clear();
+        let with_starts = !columns.start_timestamps.is_empty();
+        let mut histograms = columns.histograms.iter().peekable();
+        for (index, (time, value)) in columns.timestamps.iter().zip(&columns.values).enumerate() {
+            let histogram = histograms.next_if(|(position, _)| *position as usize == index);
+            if is_stale(*value) {
+                continue;
+            }
+            let start = columns.start_timestamps.get(index).copied().unwrap_or(0);
+            if let Some((_, histogram)) = histogram {
+                let Some(histogram) = float_histogram(histogram) else {
+                    continue;
+                };
+                self.push_histogram(*time, histogram);
+                if with_starts {
+                    self.histogram_starts.push(start);
+                }
+            } else {
+                self.float_times.push(*time);
+                self.floats.push(*value);
+                if with_starts {
+                    self.float_starts.push(start);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn push(&mut self, time: Timestamp, point: Point) {
+        match point {
+            Point::Float(value) => {
+                self.float_times.push(time);
+                self.floats.push(value);
+            }
+            Point::Histogram(histogram) => self.push_histogram(time, histogram),
+        }
+    }
+
+    fn push_histogram(&mut self, time: Timestamp, histogram: Arc<FloatHistogram>) {
+        self.histogram_times.push(time);
+        self.histograms.push(histogram);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.float_times.is_empty() && self.histogram_times.is_empty()
+    }
+}
+
+/// The histogram with float counts; `None` for a float.
+pub(crate) fn float_histogram(value: &Value) -> Option<Arc<FloatHistogram>> {
+    match value {
+        Value::Float(_) => None,
+        Value::Histogram(histogram) => Some(Arc::new(FloatHistogram::from(&**histogram))),
+        Value::FloatHistogram(histogram) => Some(histogram.clone()),
+    }
+}
+
+/// A run of positions that follows a window moving forward.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cursor {
+    begin: usize,
+    end: usize,
+}
+
+impl Cursor {
+    /// Moves to the samples with `start < t <= end`.
+    fn advance(&mut self, times: &[Timestamp], start: Timestamp, end: Timestamp) {
+        while times.get(self.end).is_some_and(|time| *time <= end) {
+            self.end += 1;
+        }
+        while self.begin < self.end && times.get(self.begin).is_some_and(|time| *time <= start) {
+            self.begin += 1;
+        }
+    }
+}
+
+/// Slides over [`RangeSamples`]; windows must not move backwards.
+#[derive(Debug, Default)]
+pub(crate) struct Slider {
+    floats: Cursor,
+    histograms: Cursor,
+}
+
+impl Slider {
+    /// The samples with `start < t <= end`.
+    pub(crate) fn window<'a>(
+        &mut self,
+        samples: &'a RangeSamples,
+        start: Timestamp,
+        end: Timestamp,
+        evaluated_at: Timestamp,
+    ) -> Window<'a> {
+        self.floats.advance(&samples.float_times, start, end);
+        self.histograms
+            .advance(&samples.histogram_times, start, end);
+        let floats = self.floats.begin..self.floats.end;
+        let histograms = self.histograms.begin..self.histograms.end;
+        Window {
+            start,
+            end,
+            evaluated_at,
+            float_times: samples.float_times.get(floats.clone()).unwrap_or_default(),
+            floats: samples.floats.get(floats.clone()).unwrap_or_default(),
+            float_starts: samples.float_starts.get(floats).unwrap_or_default(),
+            histogram_times: samples
+                .histogram_times
+                .get(histograms.clone())
+                .unwrap_or_default(),
+            histograms: samples
+                .histograms
+                .get(histograms.clone())
+                .unwrap_or_default(),
+            histogram_starts: samples.histogram_starts.get(histograms).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a range function sees at one step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window<'a> {
+    /// Left border, not part of the window.
+    pub(crate) start: Timestamp,
+    /// Right border, part of the window.
+    pub(crate) end: Timestamp,
+    /// The step; differs from `end` where the range vector has an offset or a fixed time.
+    pub(crate) evaluated_at: Timestamp,
+    pub(crate) float_times: &'a [Timestamp],
+    pub(crate) floats: &'a [f64],
+    pub(crate) float_starts: &'a [Timestamp],
+    pub(crate) histogram_times: &'a [Timestamp],
+    pub(crate) histograms: &'a [Arc<FloatHistogram>],
+    pub(crate) histogram_starts: &'a [Timestamp],
+}
+
+impl Window<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.floats.len() + self.histograms.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn first_time(&self) -> Option<Timestamp> {
+        self.float_times
+            .first()
+            .into_iter()
+            .chain(self.histogram_times.first())
+            .min()
+            .copied()
+    }
+
+    pub(crate) fn last_time(&self) -> Option<Timestamp> {
+        self.float_times
+            .last()
+            .max(self.histogram_times.last())
+            .copied()
+    }
+
+    pub(crate) fn first(&self) -> Option<Point> {
+        match (self.float_times.first(), self.histogram_times.first()) {
+            (Some(float), Some(histogram)) if histogram < float => self.first_histogram(),
+            (None, _) => self.first_histogram(),
+            _ => self.floats.first().copied().map(Point::Float),
+        }
+    }
+
+    fn first_histogram(&self) -> Option<Point> {
+        self.histograms.first().cloned().map(Point::Histogram)
+    }
+
+    pub(crate) fn last(&self) -> Option<Point> {
+        if self.histogram_times.last() > self.float_times.last() {
+            return self.histograms.last().cloned().map(Point::Histogram);
+        }
+        self.floats.last().copied().map(Point::Float)
+    }
+
+    /// All samples in order of time: time, start time, value.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = (Timestamp, Timestamp, SampleRef<'_>)> {
+        let (mut float, mut histogram) = (0, 0);
+        std::iter::from_fn(move || {
+            let float_time = self.float_times.get(float);
+            let histogram_time = self.histogram_times.get(histogram);
+            let take_float = match (float_time, histogram_time) {
+                (Some(a), Some(b)) => a <= b,
+                (found, _) => found.is_some(),
+            };
+            if take_float {
+                let start = self.float_starts.get(float).copied().unwrap_or(0);
+                let item = (
+                    *float_time?,
+                    start,
+                    SampleRef::Float(*self.floats.get(float)?),
+                );
+                float += 1;
+                Some(item)
+            } else {
+                let start = self.histogram_starts.get(histogram).copied().unwrap_or(0);
+                let value = SampleRef::Histogram(self.histograms.get(histogram)?);
+                let item = (*histogram_time?, start, value);
+                histogram += 1;
+                Some(item)
+            }
+        })
+    }
+}
+
+/// A sample in a window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SampleRef<'a> {
+    Float(f64),
+    Histogram(&'a Arc<FloatHistogram>),
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    /// A window over floats alone.
+    pub(crate) fn float_window<'a>(
+        times: &'a [Timestamp],
+        floats: &'a [f64],
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Window<'a> {
+        Window {
+            start,
+            end,
+            evaluated_at: end,
+            float_times: times,
+            floats,
+            float_starts: &[],
+            histogram_times: &[],
+            histograms: &[],
+            histogram_starts: &[],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_sliding_window_finds_what_a_scan_finds(
+            gaps in proptest::collection::vec(1..40_i64, 0..50),
+            range in 1..100_i64,
+            step in 1..60_i64,
+        ) {
+            let mut samples = RangeSamples::default();
+            let mut time = 0;
+            for (index, gap) in gaps.iter().enumerate() {
+                time += gap;
+                samples.push(time, Point::Float(index as f64));
+            }
+            let mut slider = Slider::default();
+            for end in (0..500).step_by(step as usize) {
+                let window = slider.window(&samples, end - range, end, end);
+                let expected: Vec<f64> = samples
+                    .float_times
+                    .iter()
+                    .zip(&samples.floats)
+                    .filter(|(time, _)| **time > end - range && **time <= end)
+                    .map(|(_, value)| *value)
+                    .collect();
+                prop_assert_eq!(window.floats, expected.as_slice());
+            }
+        }
+    }
+}

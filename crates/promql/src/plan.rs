@@ -1,0 +1,218 @@
+//! Prepared expressions: durations resolved, selectors listed with their times, subtrees that do
+//! not change with the step marked, functions resolved to what carries them out.
+
+pub(crate) mod duration;
+mod lower;
+
+use std::sync::Arc;
+
+use model::{Matcher, Timestamp};
+use promql_parser::ast::{AggregateOp, BinaryOp, PosRange, ValueType, VectorMatching};
+use storage::SelectHints;
+
+use crate::functions::{HistogramMap, MapFunction, RangeFunction, TimePart};
+
+pub(crate) use lower::{aggregate_name, lower};
+
+/// Times and settings of a query that its plan depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct QueryTimes {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    /// Milliseconds; 0 for an instant query.
+    pub(crate) step_ms: i64,
+    pub(crate) lookback_ms: i64,
+    /// Step of subqueries that give none.
+    pub(crate) subquery_step_ms: i64,
+}
+
+/// A node of the plan.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) op: Op,
+    /// Where its text is, parentheses around it included.
+    pub(crate) pos: PosRange,
+    pub(crate) value_type: ValueType,
+}
+
+/// What a node does.
+#[derive(Debug)]
+pub(crate) enum Op {
+    Number(f64),
+    Text(String),
+    /// Newest sample within the lookback.
+    Selector(Selector),
+    /// Time of the newest sample of a selector, or its start time.
+    SampleTime {
+        selector: Selector,
+        start_time: bool,
+    },
+    /// A range vector as the result of an instant query.
+    Matrix(RangeSource),
+    /// A function of a range vector.
+    Range {
+        function: RangeFunction,
+        source: RangeSource,
+        params: Vec<Node>,
+        range_pos: PosRange,
+    },
+    AbsentOverTime {
+        source: RangeSource,
+        labels: model::Labels,
+    },
+    Absent {
+        vector: Box<Node>,
+        labels: model::Labels,
+    },
+    /// A function of single numbers.
+    Map {
+        function: MapFunction,
+        vector: Box<Node>,
+        params: Vec<Node>,
+    },
+    HistogramMap {
+        function: HistogramMap,
+        vector: Box<Node>,
+    },
+    TimePart {
+        part: TimePart,
+        vector: Option<Box<Node>>,
+    },
+    /// Classic or native, one or several quantiles (then with their label).
+    HistogramQuantile {
+        vector: Box<Node>,
+        quantiles: Vec<Node>,
+        label: Option<String>,
+    },
+    HistogramFraction {
+        vector: Box<Node>,
+        lower: Box<Node>,
+        upper: Box<Node>,
+    },
+    LabelReplace {
+        vector: Box<Node>,
+        texts: Box<[String; 4]>,
+    },
+    LabelJoin {
+        vector: Box<Node>,
+        target: String,
+        separator: String,
+        sources: Vec<String>,
+    },
+    Sort {
+        vector: Box<Node>,
+        descending: bool,
+    },
+    SortByLabel {
+        vector: Box<Node>,
+        labels: Vec<String>,
+        descending: bool,
+    },
+    Info {
+        vector: Box<Node>,
+        selector: Option<Selector>,
+    },
+    /// `vector(scalar)`
+    ToVector(Box<Node>),
+    /// `scalar(vector)`
+    ToScalar(Box<Node>),
+    Time,
+    Extreme {
+        larger: bool,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
+    Aggregate(Aggregate),
+    ScalarScalar {
+        op: BinaryOp,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
+    VectorScalar {
+        op: BinaryOp,
+        vector: Box<Node>,
+        scalar: Box<Node>,
+        swapped: bool,
+        return_bool: bool,
+    },
+    VectorVector {
+        op: BinaryOp,
+        left: Box<Node>,
+        right: Box<Node>,
+        matching: VectorMatching,
+        return_bool: bool,
+    },
+    Negate(Box<Node>),
+    /// Evaluated once; the value holds at every step.
+    Invariant(Box<Node>),
+}
+
+/// `op by (…) (param, vector)`
+#[derive(Debug)]
+pub(crate) struct Aggregate {
+    pub(crate) op: AggregateOp,
+    pub(crate) vector: Box<Node>,
+    pub(crate) param: Option<Box<Node>>,
+    /// Sorted.
+    pub(crate) grouping: Vec<String>,
+    pub(crate) without: bool,
+}
+
+/// A selector with its times worked out.
+#[derive(Debug, Clone)]
+pub(crate) struct Selector {
+    pub(crate) matchers: Arc<[Matcher]>,
+    pub(crate) offset_ms: i64,
+    /// `@`
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) anchored: bool,
+    pub(crate) smoothed: bool,
+    pub(crate) hints: SelectHints,
+}
+
+/// Where a range vector comes from.
+#[derive(Debug)]
+pub(crate) enum RangeSource {
+    Selector {
+        selector: Selector,
+        range_ms: i64,
+    },
+    Subquery {
+        node: Box<Node>,
+        range_ms: i64,
+        step_ms: i64,
+        offset_ms: i64,
+        at: Option<Timestamp>,
+    },
+}
+
+impl RangeSource {
+    /// Width of the window, milliseconds.
+    pub(crate) fn range_ms(&self) -> i64 {
+        match self {
+            Self::Selector { range_ms, .. } | Self::Subquery { range_ms, .. } => *range_ms,
+        }
+    }
+
+    pub(crate) fn offset_ms(&self) -> i64 {
+        match self {
+            Self::Selector { selector, .. } => selector.offset_ms,
+            Self::Subquery { offset_ms, .. } => *offset_ms,
+        }
+    }
+
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Selector { selector, .. } => selector.at,
+            Self::Subquery { at, .. } => *at,
+        }
+    }
+}
+
+/// A whole query, ready to run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) root: Node,
+    /// First and last time any selector looks at; `None` if there is no selector.
+    pub(crate) bounds: Option<(Timestamp, Timestamp)>,
+}

@@ -1,0 +1,18 @@
+//! What a query cost.
+
+use model::Timestamp;
+
+/// Samples read by a query; the part of `stats=` that the engine knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryStats {
+    /// Samples read from storage, each counted once per step that looked at it.
+    pub total_samples: u64,
+    /// Most samples held at one time.
+    pub peak_samples: u64,
+    /// Samples read by step, where asked for.
+    pub samples_per_step: Vec<(Timestamp, u64)>,
+    /// Time spent waiting for a turn, seconds.
+    pub queue_seconds: f64,
+    /// Time spent evaluating, seconds.
+    pub exec_seconds: f64,
+}
