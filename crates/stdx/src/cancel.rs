@@ -28,7 +28,20 @@ impl CancelToken {
 
     /// A token that also stops at `deadline`.
     pub fn with_deadline(deadline: Instant) -> Self {
-        Self { cancelled: Arc::default(), deadline: Some(deadline) }
+        Self {
+            cancelled: Arc::default(),
+            deadline: Some(deadline),
+        }
+    }
+
+    /// A token that shares this one's flag and stops at `deadline` too, if that comes first.
+    #[must_use]
+    pub fn with_earlier_deadline(&self, deadline: Instant) -> Self {
+        let earlier = self.deadline.map_or(deadline, |own| own.min(deadline));
+        Self {
+            cancelled: self.cancelled.clone(),
+            deadline: Some(earlier),
+        }
     }
 
     /// Asks the work to stop. May be called any number of times, from any thread.
@@ -60,6 +73,16 @@ mod tests {
         assert_eq!(clone.check(), Ok(()));
         token.cancel();
         assert_eq!(clone.check(), Err(Stop::Cancelled));
+    }
+
+    #[test]
+    fn an_earlier_deadline_shares_the_flag() {
+        let token = CancelToken::new();
+        let bounded = token.with_earlier_deadline(Instant::now());
+        assert_eq!(bounded.check(), Err(Stop::DeadlineExceeded));
+        assert_eq!(token.check(), Ok(()));
+        token.cancel();
+        assert_eq!(bounded.check(), Err(Stop::Cancelled));
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub struct Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("name", &self.name).field("threads", &self.threads).finish()
+        f.debug_struct("Pool")
+            .field("name", &self.name)
+            .field("threads", &self.threads)
+            .finish()
     }
 }
 
@@ -59,13 +62,19 @@ impl Pool {
         let (queue, jobs) = bounded::<Job>(queue_len_max.max(1));
         for index in 0..threads {
             let jobs = jobs.clone();
-            thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
-                for job in jobs {
-                    job();
-                }
-            })?;
+            thread::Builder::new()
+                .name(format!("{name}-{index}"))
+                .spawn(move || {
+                    for job in jobs {
+                        job();
+                    }
+                })?;
         }
-        Ok(Self { name: name.into(), threads, queue })
+        Ok(Self {
+            name: name.into(),
+            threads,
+            queue,
+        })
     }
 
     /// Number of worker threads.

@@ -1,0 +1,623 @@
+//! From a request to an answer: routing, readiness, CORS, compression, counting.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use gocompat::regex::Regex;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
+use stdx::cancel::CancelToken;
+use stdx::pool::{Pool, PoolError};
+use storage::Queryable;
+use telemetry::Registry;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::{self, ApiError, Call, ErrorKind};
+use crate::encoding::Encoding;
+use crate::form::Form;
+use crate::metrics::Metrics;
+use crate::page;
+use crate::router::{self, Endpoint, Routed};
+use crate::targets::TargetSource;
+
+/// Longest form body, as in the reference's runtime.
+const FORM_BYTES_MAX: usize = 10 << 20;
+
+/// An answer whose body is complete.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// Who we say we are.
+#[derive(Debug, Clone, Default)]
+pub struct BuildInfo {
+    /// Version of the reference that is followed.
+    pub version: String,
+    /// `ferula-` and our own version.
+    pub revision: String,
+    /// Branch built from.
+    pub branch: String,
+    /// Who built it.
+    pub build_user: String,
+    /// When it was built.
+    pub build_date: String,
+    /// Where the reference names its Go version.
+    pub go_version: String,
+    /// Our own version.
+    pub own_version: String,
+}
+
+/// What `/api/v1/status/runtimeinfo` tells, as of one moment.
+#[derive(Debug, Clone)]
+pub struct RuntimeInfo {
+    /// When the server started.
+    pub start_time: SystemTime,
+    /// Working directory.
+    pub working_directory: String,
+    /// Host name.
+    pub host_name: String,
+    /// Whether the latest load of the configuration went well.
+    pub reload_success: bool,
+    /// When a configuration was last loaded.
+    pub last_config_time: SystemTime,
+    /// Damages met in the write-ahead log.
+    pub corruption_count: i64,
+    /// Threads of the process.
+    pub thread_count: i64,
+    /// Worker threads.
+    pub worker_threads: i64,
+    /// Bytes the process may use.
+    pub memory_limit_bytes: i64,
+    /// How long samples are kept, and up to how many bytes.
+    pub storage_retention: String,
+}
+
+/// What does not change while the server runs.
+pub struct Options {
+    /// In the form [`canonical_prefix`](crate::canonical_prefix) gives.
+    pub route_prefix: String,
+    /// URL by which the outside reaches us.
+    pub external_url: url::Url,
+    /// Port of the first listener: targets on it are this server.
+    pub listen_port: String,
+    /// Anchored expression of the origins that may use the API.
+    pub cors_origin: Regex,
+    /// Whether reload and quit are allowed.
+    pub lifecycle_enabled: bool,
+    /// Title of pages.
+    pub page_title: String,
+    /// Every flag as text.
+    pub flags: BTreeMap<String, String>,
+    /// Who we are.
+    pub build: BuildInfo,
+    /// Longest time to read a request's body.
+    pub read_timeout: Duration,
+}
+
+/// What exists only once the store is open.
+pub struct Backend {
+    /// The samples.
+    pub queryable: Arc<dyn Queryable>,
+    /// How selectors and expressions are read.
+    pub parser_options: promql_parser::ParserOptions,
+    /// The targets.
+    pub targets: Arc<dyn TargetSource>,
+    /// The configuration as YAML, with defaults, without secrets.
+    pub config_yaml: Box<dyn Fn() -> String + Send + Sync>,
+    /// What the server knows of itself.
+    pub runtime_info: Box<dyn Fn() -> RuntimeInfo + Send + Sync>,
+}
+
+/// Whether the API answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// The store is being opened.
+    NotReady,
+    /// It answers.
+    Ready,
+    /// The server is about to end.
+    Stopping,
+}
+
+/// Answered when the reload is through, with the text of the error if it failed.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// Where requests to reload and to end go.
+pub struct Lifecycle {
+    /// Reloads wanted.
+    pub reload: mpsc::Sender<ReloadRequest>,
+    /// Asks the server to end; false if that was asked for before.
+    pub quit: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// Answers requests. Shared by all connections.
+pub struct Handler {
+    options: Options,
+    registry: Registry,
+    metrics: Metrics,
+    query_pool: Pool,
+    lifecycle: Lifecycle,
+    readiness: AtomicU8,
+    backend: ArcSwapOption<Backend>,
+}
+
+/// Cancels the work for a client that has left.
+struct CancelOnDrop(CancelToken);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Handler {
+    /// A handler that is not ready yet. `registry` is what `/metrics` shows; reads of storage run
+    /// on `query_pool`.
+    pub fn new(
+        options: Options,
+        registry: &Registry,
+        query_pool: Pool,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        Self {
+            options,
+            registry: registry.clone(),
+            metrics: Metrics::new(registry),
+            query_pool,
+            lifecycle,
+            readiness: AtomicU8::new(0),
+            backend: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Hands over what the API needs; it does not answer before [`set_readiness`] says so.
+    ///
+    /// [`set_readiness`]: Self::set_readiness
+    pub fn set_backend(&self, backend: Backend) {
+        self.backend.store(Some(Arc::new(backend)));
+    }
+
+    /// Opens or closes the API.
+    pub fn set_readiness(&self, readiness: Readiness) {
+        let code = match readiness {
+            Readiness::NotReady => 0,
+            Readiness::Ready => 1,
+            Readiness::Stopping => 2,
+        };
+        self.readiness.store(code, Ordering::Release);
+        self.metrics.ready.set(if readiness == Readiness::Ready {
+            1.0
+        } else {
+            0.0
+        });
+    }
+
+    pub(crate) fn readiness(&self) -> Readiness {
+        match self.readiness.load(Ordering::Acquire) {
+            0 => Readiness::NotReady,
+            1 => Readiness::Ready,
+            _ => Readiness::Stopping,
+        }
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn backend(&self) -> Option<Arc<Backend>> {
+        self.backend.load_full()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Answers one request. Dropping the future cancels the query it runs.
+    pub async fn handle<B>(self: &Arc<Self>, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(path) = router::unescape_path(request.uri().path()) else {
+            return text(StatusCode::BAD_REQUEST, "400 Bad Request");
+        };
+        let routed = router::find(&self.options.route_prefix, request.method(), &path);
+        let query = request.uri().query().map(str::to_owned);
+        match routed {
+            Routed::Endpoint(endpoint, label, parameter) => {
+                let started = Instant::now();
+                let answer = self.endpoint(endpoint, parameter, request).await;
+                self.count(&label, started, &answer);
+                answer
+            }
+            Routed::Redirect { path, permanent } => {
+                let permanently = StatusCode::MOVED_PERMANENTLY;
+                let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+                let status = match (permanent, is_get) {
+                    (true, _) => permanently,
+                    (false, true) => StatusCode::FOUND,
+                    (false, false) => StatusCode::TEMPORARY_REDIRECT,
+                };
+                redirect(status, is_get, &path, query.as_deref())
+            }
+            Routed::Allowed(methods) => {
+                let mut answer = empty(StatusCode::OK);
+                set(answer.headers_mut(), header::ALLOW, &methods);
+                answer
+            }
+            Routed::MethodNotAllowed(methods) => {
+                let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+                set(answer.headers_mut(), header::ALLOW, &methods);
+                answer
+            }
+            Routed::NotFound => error(StatusCode::NOT_FOUND, "404 page not found"),
+        }
+    }
+
+    fn count(&self, label: &str, started: Instant, answer: &Answer) {
+        let size = answer.body().size_hint().exact().unwrap_or(0);
+        self.metrics
+            .requests
+            .with(&[label, answer.status().as_str()])
+            .inc();
+        self.metrics
+            .durations
+            .with(&[label])
+            .observe(started.elapsed().as_secs_f64());
+        self.metrics.sizes.with(&[label]).observe(size as f64);
+    }
+
+    async fn endpoint<B>(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        parameter: Vec<u8>,
+        request: Request<B>,
+    ) -> Answer
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let query = request.uri().query();
+        match endpoint {
+            Endpoint::Root => {
+                let path = format!("{}/query", self.options.route_prefix.trim_end_matches('/'));
+                redirect(StatusCode::FOUND, true, path.as_bytes(), None)
+            }
+            Endpoint::Graph => {
+                let path = format!("{}/query", self.options.route_prefix.trim_end_matches('/'));
+                redirect(
+                    StatusCode::FOUND,
+                    true,
+                    path.as_bytes(),
+                    Some(query.unwrap_or("")),
+                )
+            }
+            Endpoint::Page => with_type(
+                StatusCode::OK,
+                "text/html; charset=utf-8",
+                page::render(self),
+            ),
+            Endpoint::Healthy => text(StatusCode::OK, "Prometheus Server is Healthy.\n"),
+            Endpoint::Ready => match self.readiness() {
+                Readiness::Ready => text(StatusCode::OK, "Prometheus Server is Ready.\n"),
+                other => not_ready(other),
+            },
+            Endpoint::Reload => self.reload().await,
+            Endpoint::Quit => self.quit(),
+            Endpoint::LifecycleWrongMethod => text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Only POST or PUT requests allowed",
+            ),
+            Endpoint::Metrics => self.own_metrics(request.headers()),
+            Endpoint::Version => {
+                let mut out = Vec::new();
+                api::build_info(&mut out, &self.options.build);
+                out.push(b'\n');
+                with_type(StatusCode::OK, "text/plain; charset=utf-8", out)
+            }
+            _ => self.api(endpoint, parameter, request).await,
+        }
+    }
+
+    async fn api<B>(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        parameter: Vec<u8>,
+        request: Request<B>,
+    ) -> Answer
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let readiness = self.readiness();
+        let Some(backend) = self.backend().filter(|_| readiness == Readiness::Ready) else {
+            return not_ready(readiness);
+        };
+        let (parts, body) = request.into_parts();
+        let accept = header_text(&parts.headers, header::ACCEPT_ENCODING);
+        let encoding = Encoding::negotiate(accept);
+        let mut answer = if endpoint == Endpoint::ApiOptions {
+            empty(StatusCode::NO_CONTENT)
+        } else {
+            let query = parts.uri.query().unwrap_or("");
+            let form = match self.form(&parts.method, &parts.headers, query, body).await {
+                Ok(form) => form,
+                Err(answer) => return answer,
+            };
+            let cancel = CancelToken::new();
+            let guard = CancelOnDrop(cancel.clone());
+            let call = Call {
+                handler: self.clone(),
+                backend,
+                url_form: Form::parse(query, None),
+                form,
+                parameter,
+                now: SystemTime::now(),
+                cancel,
+            };
+            let (status, body) = if api::reads_storage(endpoint) {
+                let job = move || render(endpoint, &call, encoding);
+                self.query_pool
+                    .run(job)
+                    .await
+                    .unwrap_or_else(|err| pool_failure(&err, encoding))
+            } else {
+                render(endpoint, &call, encoding)
+            };
+            drop(guard);
+            let mut answer = with_type(status, "application/json", body);
+            if let Some(encoding) = encoding {
+                set(
+                    answer.headers_mut(),
+                    header::CONTENT_ENCODING,
+                    encoding.name(),
+                );
+            }
+            answer
+        };
+        self.allow_origin(&parts.headers, answer.headers_mut());
+        answer
+    }
+
+    /// The form values of query string and body.
+    async fn form<B>(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        query: &str,
+        body: B,
+    ) -> Result<Form, Answer>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let kind = header_text(headers, header::CONTENT_TYPE);
+        let media_type = kind.split(';').next().unwrap_or("").trim();
+        let is_form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        if *method != Method::POST || !is_form {
+            return Ok(Form::parse(query, None));
+        }
+        let reading = Limited::new(body, FORM_BYTES_MAX).collect();
+        match tokio::time::timeout(self.options.read_timeout, reading).await {
+            Ok(Ok(body)) => Ok(Form::parse(query, Some(&body.to_bytes()))),
+            Ok(Err(_)) => Err(error(StatusCode::BAD_REQUEST, "http: POST too large")),
+            Err(_) => Err(error(
+                StatusCode::REQUEST_TIMEOUT,
+                "request body read timeout",
+            )),
+        }
+    }
+
+    /// CORS headers, as the reference sends them for its API.
+    fn allow_origin(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        set(answer, header::VARY, "Origin");
+        let Some(origin) = request.get(header::ORIGIN) else {
+            return;
+        };
+        set(
+            answer,
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Accept, Authorization, Content-Type, Origin",
+        );
+        set(
+            answer,
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            "GET, POST, OPTIONS",
+        );
+        set(answer, header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date");
+        if origin
+            .to_str()
+            .is_ok_and(|text| self.options.cors_origin.is_match(text))
+        {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
+    }
+
+    async fn reload(&self) -> Answer {
+        if !self.options.lifecycle_enabled {
+            return text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled.");
+        }
+        let (done, outcome) = oneshot::channel();
+        let sent = self.lifecycle.reload.send(done).await.is_ok();
+        match if sent { outcome.await.ok() } else { None } {
+            Some(Ok(())) => empty(StatusCode::OK),
+            Some(Err(reason)) => error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &format!("failed to reload config: {reason}"),
+            ),
+            None => error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "failed to reload config: the server is stopping",
+            ),
+        }
+    }
+
+    fn quit(&self) -> Answer {
+        if !self.options.lifecycle_enabled {
+            return text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled.");
+        }
+        let is_first = (self.lifecycle.quit)();
+        text(
+            StatusCode::OK,
+            if is_first {
+                "Requesting termination... Goodbye!"
+            } else {
+                "Termination already in progress."
+            },
+        )
+    }
+
+    /// Our own metrics in the text format, which every scraper reads.
+    fn own_metrics(&self, headers: &HeaderMap) -> Answer {
+        let body = telemetry::text::write(&self.registry.gather()).into_bytes();
+        let escaping = escaping_scheme(header_text(headers, header::ACCEPT));
+        let kind = format!("text/plain; version=0.0.4; charset=utf-8; escaping={escaping}");
+        // Deflate is for the API only, as in the reference.
+        let accept = header_text(headers, header::ACCEPT_ENCODING);
+        let gzip = accept.split(',').any(|name| name.trim() == "gzip");
+        match gzip.then(|| Encoding::Gzip.encode(&body)) {
+            Some(Ok(compressed)) => {
+                let mut answer = with_type(StatusCode::OK, &kind, compressed);
+                set(answer.headers_mut(), header::CONTENT_ENCODING, "gzip");
+                answer
+            }
+            _ => with_type(StatusCode::OK, &kind, body),
+        }
+    }
+}
+
+/// The escaping of names that an `Accept` header asks for.
+fn escaping_scheme(accept: &str) -> &'static str {
+    const SCHEMES: &[&str] = &["allow-utf-8", "underscores", "dots", "values"];
+    let wanted = accept
+        .split([',', ';'])
+        .filter_map(|part| part.trim().strip_prefix("escaping="))
+        .find_map(|name| SCHEMES.iter().find(|scheme| **scheme == name));
+    wanted.copied().unwrap_or("underscores")
+}
+
+/// Runs an API call and writes and compresses its answer.
+fn render(endpoint: Endpoint, call: &Call, encoding: Option<Encoding>) -> (StatusCode, Vec<u8>) {
+    let (status, body) = api::answer(endpoint, call);
+    (status, compressed(body, encoding))
+}
+
+fn compressed(body: Vec<u8>, encoding: Option<Encoding>) -> Vec<u8> {
+    // Writing to memory does not fail.
+    encoding
+        .and_then(|encoding| encoding.encode(&body).ok())
+        .unwrap_or(body)
+}
+
+/// The answer when a call could not be run or did not survive.
+fn pool_failure(err: &PoolError, encoding: Option<Encoding>) -> (StatusCode, Vec<u8>) {
+    let (kind, text) = match err {
+        PoolError::Full => (
+            ErrorKind::Timeout,
+            "query timed out in query queue".to_owned(),
+        ),
+        PoolError::Closed => (
+            ErrorKind::Canceled,
+            "query was canceled in query queue".to_owned(),
+        ),
+        PoolError::Panicked(message) => {
+            tracing::error!(component = "web", err = %message, "API call panicked");
+            (ErrorKind::Execution, format!("unexpected error: {message}"))
+        }
+    };
+    let (status, body) = ApiError { kind, text }.render();
+    (status, compressed(body, encoding))
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("")
+}
+
+fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    // A value that cannot stand in a header is left out; ours all can.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = status;
+    answer
+}
+
+fn with_type(status: StatusCode, kind: &str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    set(answer.headers_mut(), header::CONTENT_TYPE, kind);
+    answer
+}
+
+fn text(status: StatusCode, body: &'static str) -> Answer {
+    with_type(status, "text/plain; charset=utf-8", body)
+}
+
+/// An error as Go's `http.Error` writes it.
+fn error(status: StatusCode, message: &str) -> Answer {
+    let mut answer = with_type(status, "text/plain; charset=utf-8", format!("{message}\n"));
+    set(
+        answer.headers_mut(),
+        header::X_CONTENT_TYPE_OPTIONS,
+        "nosniff",
+    );
+    answer
+}
+
+fn not_ready(readiness: Readiness) -> Answer {
+    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    let stopping = if readiness == Readiness::Stopping {
+        "true"
+    } else {
+        "false"
+    };
+    let name = header::HeaderName::from_static("x-prometheus-stopping");
+    set(answer.headers_mut(), name, stopping);
+    answer
+}
+
+/// A redirect as Go's `http.Redirect` writes it.
+fn redirect(status: StatusCode, with_body: bool, path: &[u8], query: Option<&str>) -> Answer {
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~')
+        .remove(b'$')
+        .remove(b'&')
+        .remove(b'+')
+        .remove(b':')
+        .remove(b'=')
+        .remove(b'@')
+        .remove(b',')
+        .remove(b';');
+    let mut location = percent_encoding::percent_encode(path, KEPT).to_string();
+    if let Some(query) = query {
+        location.push('?');
+        location.push_str(query);
+    }
+    let mut answer = if with_body {
+        let reason = status.canonical_reason().unwrap_or("");
+        let body = format!("<a href=\"{}\">{reason}</a>.\n\n", page::escape(&location));
+        with_type(status, "text/html; charset=utf-8", body)
+    } else {
+        empty(status)
+    };
+    set(answer.headers_mut(), header::LOCATION, &location);
+    answer
+}
+
+#[cfg(test)]
+mod tests;
