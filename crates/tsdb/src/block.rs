@@ -1,11 +1,12 @@
 //! Blocks: immutable folders with an index, chunk files, tombstones and `meta.json`.
 //!
 //! Read path: [`Block::open`] maps everything; [`querier`] selects from the index and decodes
-//! chunks as their series are read. Writing and compacting blocks is not built yet.
+//! chunks as their series are read. Write path: [`writer`]; compaction is not built yet.
 
 pub mod meta;
 pub mod querier;
 pub mod tombstones;
+pub mod writer;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -1,5 +1,7 @@
 //! Chunk files of a block (`docs/internals/formats/chunk_segment.md`): mapped, read by reference.
 
+mod writer;
+
 use std::io;
 use std::path::Path;
 
@@ -8,6 +10,8 @@ use memory::file_map::FileMap;
 use chunk::Encoding;
 
 use crate::cursor::{Cursor, Truncated};
+
+pub use writer::Writer;
 
 /// First bytes of a chunk file.
 const MAGIC: u32 = 0x85BD_40DD;

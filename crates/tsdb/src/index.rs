@@ -7,8 +7,11 @@
 mod postings;
 mod reader;
 mod toc;
+mod writer;
 
 pub use reader::{ChunkMeta, Reader, SeriesEntry};
+pub(crate) use writer::put_uvarint;
+pub use writer::{IndexWriteError, Writer};
 
 /// First bytes of an index file.
 const MAGIC: u32 = 0xBAAA_D700;

@@ -261,3 +261,76 @@ fn a_database_answers_from_its_blocks_and_takes_only_what_is_newer() {
     assert_eq!(columns.len(), 151);
     assert_eq!(columns.timestamps.last(), Some(&times[1]));
 }
+
+/// The fixture's series and chunks, written anew.
+fn rewrite(parent: &Path) -> super::meta::Meta {
+    use std::collections::BTreeSet;
+
+    let block = Block::open(&fixture()).unwrap();
+    let all = [Matcher::new(MatchOp::Regex, "__name__", ".+").unwrap()];
+    let series = block.index().select(&all).unwrap();
+    let entries: Vec<_> = series
+        .iter()
+        .map(|at| block.index().series(*at).unwrap())
+        .collect();
+    let symbols: BTreeSet<String> = entries
+        .iter()
+        .flat_map(|entry| entry.labels.iter())
+        .flat_map(|(name, value)| [name.to_owned(), value.to_owned()])
+        .collect();
+    let mut writer =
+        super::writer::BlockWriter::create(parent, NAME, symbols, super::writer::CHUNK_FILE_BYTES)
+            .unwrap();
+    for entry in &entries {
+        let chunks: Vec<_> = entry
+            .chunks
+            .iter()
+            .map(|chunk| {
+                let (encoding, data) = block.chunks().chunk(chunk.chunk_ref).unwrap();
+                super::writer::NewChunk {
+                    mint: chunk.mint,
+                    maxt: chunk.maxt,
+                    encoding,
+                    data,
+                }
+            })
+            .collect();
+        writer.add(&entry.labels, &chunks).unwrap();
+    }
+    let meta = block.meta();
+    writer
+        .finish(meta.min_time, meta.max_time, meta.compaction.clone())
+        .unwrap()
+}
+
+#[test]
+fn a_block_written_anew_has_the_same_chunk_file_and_the_same_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = rewrite(dir.path());
+    let folder = dir.path().join(NAME);
+    assert_eq!(meta.stats.num_samples, 1050);
+    assert_eq!(meta.stats.num_series, 7);
+    for file in ["chunks/000001", "tombstones"] {
+        let read = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
+        assert!(read(&folder) == read(&fixture()), "{file} differs");
+    }
+    assert_eq!(read_all(&folder).unwrap(), read_all(&fixture()).unwrap());
+    let text = std::fs::read_to_string(folder.join("meta.json")).unwrap();
+    assert!(text.starts_with("{\n\t\"ulid\": \"01M85PG0"), "{text}");
+    assert!(
+        !text.ends_with('\n') && !text.contains("deletable"),
+        "{text}"
+    );
+}
+
+#[test]
+fn series_out_of_order_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let symbols = ["", "a", "b"].map(str::to_owned).to_vec();
+    let mut writer = crate::index::Writer::create(&dir.path().join("index"), symbols).unwrap();
+    let labels = |value: &str| model::Labels::from_pairs([("a", value)]);
+    writer.add(&labels("b"), &[]).unwrap();
+    assert!(writer.add(&labels("a"), &[]).is_err());
+    assert!(writer.add(&labels("b"), &[]).is_err());
+    assert!(writer.add(&labels("nope"), &[]).is_err());
+}
