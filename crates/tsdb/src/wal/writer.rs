@@ -78,12 +78,15 @@ pub struct Writer {
     dir: PathBuf,
     segment_bytes: u64,
     compression: Compression,
-    file: File,
+    /// Visible to the tests of the log, which take it away to make writes fail.
+    pub(super) file: File,
     segment: u32,
     /// End of the last good batch; the next one goes here.
     offset: u64,
     /// Bytes of a failed batch may lie behind `offset`.
     tail_dirty: bool,
+    /// A sync failed: what the disk holds is unknown, and a later sync may wrongly say all is well.
+    unsynced: bool,
     framed: Vec<u8>,
     packed: Vec<u8>,
     snappy: snap::raw::Encoder,
@@ -137,6 +140,7 @@ impl Writer {
             segment,
             offset: 0,
             tail_dirty: false,
+            unsynced: false,
             framed: Vec::new(),
             packed: Vec::new(),
             snappy: snap::raw::Encoder::new(),
@@ -163,6 +167,11 @@ impl Writer {
     }
 
     fn try_log(&mut self, records: &[Vec<u8>]) -> Result<(), Error> {
+        if self.unsynced {
+            let path = segment_path(&self.dir, self.segment);
+            let err = std::io::Error::other("an earlier sync failed");
+            return Err(Error::io("write", &path, err));
+        }
         self.cut_dirty_tail()?;
         let mut packed = Vec::with_capacity(records.len());
         self.packed.clear();
@@ -292,6 +301,9 @@ impl Writer {
         self.metrics
             .fsync_duration
             .observe(start.elapsed().as_secs_f64());
+        self.unsynced |= result
+            .as_ref()
+            .is_err_and(|err| err.kind() != std::io::ErrorKind::StorageFull);
         result.map_err(|err| Error::io("sync", &segment_path(&self.dir, self.segment), err))
     }
 
@@ -309,7 +321,11 @@ fn create_segment(dir: &Path, number: u32) -> Result<File, Error> {
         .create_new(true)
         .open(&path)
         .map_err(|err| Error::io("create", &path, err))?;
-    sync_dir(dir)?;
+    if let Err(err) = sync_dir(dir) {
+        // Not left behind: the next attempt wants this name.
+        let _ = fs::remove_file(&path);
+        return Err(err);
+    }
     Ok(file)
 }
 
