@@ -3,7 +3,18 @@
 //! Layout as in the reference's native histogram specification: *spans* say which bucket indexes
 //! are present, buckets follow in the order of the spans. Arithmetic lives in submodules of its own.
 
+mod bounds;
+mod buckets;
+mod compact;
+mod equal;
+mod text;
+mod validate;
+
 use std::sync::Arc;
+
+pub use bounds::bucket_upper_bound;
+pub use buckets::{Bucket, BucketIter};
+pub use validate::HistogramError;
 
 /// Schema of histograms whose bucket bounds are listed explicitly (`custom_values`).
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
@@ -119,3 +130,44 @@ fn absolute(deltas: &[i64]) -> Vec<f64> {
         })
         .collect()
 }
+
+impl Histogram {
+    /// The same histogram with float counts.
+    pub fn to_float(&self) -> FloatHistogram {
+        FloatHistogram::from(self)
+    }
+
+    /// Whether bounds are listed rather than computed.
+    pub fn uses_custom_buckets(&self) -> bool {
+        self.schema == CUSTOM_BUCKETS_SCHEMA
+    }
+}
+
+impl FloatHistogram {
+    /// Whether bounds are listed rather than computed.
+    pub fn uses_custom_buckets(&self) -> bool {
+        self.schema == CUSTOM_BUCKETS_SCHEMA
+    }
+
+    /// Bytes that the reference counts for one histogram when it limits the samples of a query: a
+    /// pointer, the fixed part with five slices, 8 bytes for each span, bucket and bound.
+    pub fn size_bytes(&self) -> usize {
+        let spans = self.positive_spans.len() + self.negative_spans.len();
+        let buckets = self.positive_buckets.len() + self.negative_buckets.len();
+        let bounds = self.custom_values.as_ref().map_or(0, |bounds| bounds.len());
+        168 + 8 * (spans + buckets + bounds)
+    }
+
+    /// Samples that one histogram counts as where samples are limited: one for 16 bytes.
+    pub fn sample_count(&self) -> usize {
+        (self.size_bytes() + 8) / 16
+    }
+}
+
+/// Whether `schema` is one of exponential buckets.
+pub fn is_exponential_schema(schema: i32) -> bool {
+    (EXPONENTIAL_SCHEMA_MIN..=EXPONENTIAL_SCHEMA_MAX).contains(&schema)
+}
+
+#[cfg(test)]
+mod tests;
