@@ -9,6 +9,7 @@ pub mod ast;
 mod check;
 mod error;
 pub mod functions;
+mod fuzzed;
 mod lex;
 mod names;
 mod options;
@@ -20,6 +21,7 @@ mod token;
 pub mod tree;
 
 pub use error::{ParseError, ParseErrors, line_and_column};
+pub use fuzzed::check_text;
 pub use options::ParserOptions;
 pub use parse::{
     TREE_HEIGHT_MAX, parse_expr, parse_metric, parse_metric_selector, parse_metric_selectors,

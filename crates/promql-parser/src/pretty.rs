@@ -1,6 +1,8 @@
 //! The tree as text on several lines, where it does not fit one.
 
-use crate::ast::{AggregateExpr, BinaryExpr, Call, Expr};
+use std::fmt::Write as _;
+
+use crate::ast::Expr;
 use crate::print::{aggregate_head, binary_middle, sign, subquery_suffix};
 
 /// Longest line that is left alone, in bytes, indentation not counted.
@@ -9,59 +11,67 @@ const INDENT: &str = "  ";
 
 /// Formats an expression: nodes longer than 100 bytes are split, two spaces a level.
 pub fn prettify(expr: &Expr) -> String {
-    pretty(expr, 0)
+    let mut out = String::new();
+    push(&mut out, expr, 0);
+    out
 }
 
-fn pretty(expr: &Expr, level: usize) -> String {
+fn push(out: &mut String, expr: &Expr, level: usize) {
     let flat = expr.to_string();
+    let fits = flat.len() <= LINE_BYTES_MAX;
     let indent = INDENT.repeat(level);
     match expr {
         // The reference does not indent subqueries that fit.
-        Expr::Subquery(_) if flat.len() <= LINE_BYTES_MAX => flat,
+        Expr::Subquery(_) if fits => out.push_str(&flat),
         Expr::Subquery(node) => {
-            format!("{}{}", pretty(&node.expr, level), subquery_suffix(node))
+            push(out, &node.expr, level);
+            out.push_str(&subquery_suffix(node));
         }
         Expr::Unary(node) => {
-            let inner = pretty(&node.expr, level);
-            format!("{indent}{}{}", sign(node.negative), inner.trim())
+            out.push_str(&indent);
+            out.push(sign(node.negative));
+            let begin = out.len();
+            push(out, &node.expr, level);
+            // The operand stands right behind the sign instead of being indented.
+            let skipped = out[begin..].len() - out[begin..].trim_start().len();
+            out.replace_range(begin..begin + skipped, "");
         }
-        Expr::Aggregate(node) if flat.len() > LINE_BYTES_MAX => aggregate(node, level, &indent),
-        Expr::Binary(node) if flat.len() > LINE_BYTES_MAX => binary(node, level, &indent),
-        Expr::Call(node) if flat.len() > LINE_BYTES_MAX => call(node, level, &indent),
-        Expr::Paren(node) if flat.len() > LINE_BYTES_MAX => {
-            format!("{indent}(\n{}\n{indent})", pretty(&node.expr, level + 1))
+        _ if fits => {
+            out.push_str(&indent);
+            out.push_str(&flat);
         }
-        _ => format!("{indent}{flat}"),
+        Expr::Aggregate(node) => {
+            let _ = writeln!(out, "{indent}{}(", aggregate_head(node));
+            if let Some(param) = &node.param {
+                push(out, param, level + 1);
+                out.push_str(",\n");
+            }
+            push(out, &node.expr, level + 1);
+            let _ = write!(out, "\n{indent})");
+        }
+        Expr::Binary(node) => {
+            push(out, &node.lhs, level + 1);
+            let _ = write!(out, "\n{indent}{}\n", binary_middle(node));
+            push(out, &node.rhs, level + 1);
+        }
+        Expr::Call(node) => {
+            let _ = writeln!(out, "{indent}{}(", node.func.name);
+            for (index, argument) in node.args.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(",\n");
+                }
+                push(out, argument, level + 1);
+            }
+            let _ = write!(out, "\n{indent})");
+        }
+        Expr::Paren(node) => {
+            let _ = writeln!(out, "{indent}(");
+            push(out, &node.expr, level + 1);
+            let _ = write!(out, "\n{indent})");
+        }
+        Expr::Matrix(_) | Expr::Number(_) | Expr::String(_) | Expr::Vector(_) => {
+            out.push_str(&indent);
+            out.push_str(&flat);
+        }
     }
-}
-
-fn aggregate(node: &AggregateExpr, level: usize, indent: &str) -> String {
-    let head = aggregate_head(node);
-    let param = match &node.param {
-        Some(param) => format!("{},\n", pretty(param, level + 1)),
-        None => String::new(),
-    };
-    format!(
-        "{indent}{head}(\n{param}{}\n{indent})",
-        pretty(&node.expr, level + 1)
-    )
-}
-
-fn binary(node: &BinaryExpr, level: usize, indent: &str) -> String {
-    let left = pretty(&node.lhs, level + 1);
-    let right = pretty(&node.rhs, level + 1);
-    format!("{left}\n{indent}{}\n{right}", binary_middle(node))
-}
-
-fn call(node: &Call, level: usize, indent: &str) -> String {
-    let arguments: Vec<_> = node
-        .args
-        .iter()
-        .map(|argument| pretty(argument, level + 1))
-        .collect();
-    format!(
-        "{indent}{}(\n{}\n{indent})",
-        node.func.name,
-        arguments.join(",\n")
-    )
 }
