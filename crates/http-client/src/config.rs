@@ -8,10 +8,12 @@ use yaml::{FilePath, Secret, Tree};
 
 pub mod endpoint_url;
 mod oauth2;
+mod sigv4;
 mod tls;
 
 pub use endpoint_url::EndpointUrl;
 pub use oauth2::Oauth2;
+pub use sigv4::SigV4Config;
 pub use tls::{TlsConfig, TlsVersion};
 
 yaml::record! {

@@ -1,1 +1,4 @@
-//! (seam; see ARCHITECTURE.md)
+//! Sending alerts to Alertmanagers: so far its configuration.
+#![deny(missing_docs)]
+
+pub mod config;

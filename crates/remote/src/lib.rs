@@ -1,1 +1,4 @@
-//! (seam; see ARCHITECTURE.md)
+//! Remote write and read: so far their configuration.
+#![deny(missing_docs)]
+
+pub mod config;

@@ -102,8 +102,6 @@ pub struct ScrapeDefaults {
     pub convert_classic_histograms_to_nhcb: bool,
     /// Whether extra series about the scrape are written.
     pub extra_scrape_metrics: bool,
-    /// Whether the protobuf format comes first where no formats are named.
-    pub prefer_protobuf: bool,
     /// File that receives failed scrapes.
     pub scrape_failure_log_file: FilePath,
     /// Largest uncompressed answer.
@@ -219,8 +217,7 @@ impl ScrapeConfig {
 
     fn resolve_protocols(&mut self, defaults: &ScrapeDefaults) -> Result<(), String> {
         if self.scrape_protocols.is_none() {
-            let protobuf_first =
-                self.scrape_native_histograms == Some(true) || defaults.prefer_protobuf;
+            let protobuf_first = self.scrape_native_histograms == Some(true);
             self.scrape_protocols = Some(match &defaults.scrape_protocols {
                 Some(protocols) => protocols.clone(),
                 None => ScrapeProtocol::defaults(protobuf_first),

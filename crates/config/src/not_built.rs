@@ -1,0 +1,55 @@
+//! What a file asks for that this version cannot do yet. The server refuses to start on it, naming
+//! each; the tool only checks the file.
+
+use crate::{Config, ConfigError};
+
+impl Config {
+    /// Names of the configured sections and options whose function is not built, those of the jobs'
+    /// files included.
+    pub fn not_built(&self) -> Result<Vec<String>, ConfigError> {
+        let tsdb = self.storage.tsdb.as_ref();
+        let sections = [
+            (!self.alerting.is_empty(), "alerting"),
+            (!self.rule_files.is_empty(), "rule_files"),
+            (!self.remote_write.is_empty(), "remote_write"),
+            (!self.remote_read.is_empty(), "remote_read"),
+            (self.tracing.is_set, "tracing"),
+            (
+                !self.global.query_log_file.is_empty(),
+                "global.query_log_file",
+            ),
+            (
+                !self.global.scrape_failure_log_file.is_empty(),
+                "global.scrape_failure_log_file",
+            ),
+            (
+                tsdb.is_some_and(|tsdb| tsdb.outofordertimewindow > 0),
+                "storage.tsdb.out_of_order_time_window",
+            ),
+            (
+                tsdb.is_some_and(|tsdb| tsdb.stale_series_compaction_threshold > 0.0),
+                "storage.tsdb.stale_series_compaction_threshold",
+            ),
+            (
+                tsdb.and_then(|tsdb| tsdb.chunk_encoding.as_ref())
+                    .is_some_and(|encoding| encoding.floats == "xor2"),
+                "storage.tsdb.chunk_encoding.floats: xor2",
+            ),
+            (
+                tsdb.is_some_and(|tsdb| tsdb.retention.is_some()),
+                "storage.tsdb.retention",
+            ),
+        ];
+        let mut names: Vec<String> = sections
+            .into_iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, name)| name.to_owned())
+            .collect();
+        for job in self.all_scrape_configs()? {
+            for option in job.not_built() {
+                names.push(format!("scrape_configs[{}].{option}", job.job_name));
+            }
+        }
+        Ok(names)
+    }
+}

@@ -1,0 +1,182 @@
+//! Loading, inheritance, printing.
+
+use std::path::Path;
+
+use proptest::prelude::{any, proptest};
+
+use super::*;
+
+fn load(text: &str) -> Result<Config, String> {
+    load_text(text, &LoadOptions::default()).map_err(|err| err.to_string())
+}
+
+/// Every `*.good.yml` of `testdata` loads; every `*.bad.yml` is refused with the text of its first
+/// line's comment.
+#[test]
+fn testdata_gives_the_verdict_of_its_name() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut count = 0;
+    for entry in std::fs::read_dir(&dir).expect("testdata") {
+        let path = entry.expect("entry").path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("")
+            .to_owned();
+        let text = std::fs::read_to_string(&path).expect("text");
+        let result = load_text(&text, &LoadOptions::default())
+            .and_then(|_| load_file(&path, &LoadOptions::default()))
+            .and_then(|config| config.all_scrape_configs());
+        count += 1;
+        if name.ends_with(".good.yml") {
+            assert_eq!(result.map(|_| ()), Ok(()), "{name}");
+        } else {
+            let expected = text
+                .lines()
+                .next()
+                .and_then(|line| line.strip_prefix("# "))
+                .expect("comment");
+            let err = result.err().map(|err| err.to_string().replace('\n', " "));
+            assert!(
+                err.as_ref().is_some_and(|err| err.contains(expected)),
+                "{name}: {err:?}"
+            );
+        }
+    }
+    assert!(count >= 20, "only {count} files");
+}
+
+#[test]
+fn an_empty_file_prints_the_defaults() {
+    let printed = load("").expect("valid").to_yaml();
+    assert_eq!(
+        printed,
+        "global:\n  scrape_interval: 1m\n  scrape_timeout: 10s\n  evaluation_interval: 1m\n  \
+         metric_name_validation_scheme: utf8\n  metric_name_escaping_scheme: allow-utf-8\n  \
+         scrape_native_histograms: false\n  extra_scrape_metrics: false\nruntime:\n  gogc: 75\n\
+         otlp:\n  translation_strategy: UnderscoreEscapingWithSuffixes\n  \
+         label_name_underscore_sanitization: true\n  \
+         label_name_preserve_multiple_underscores: true\n"
+    );
+}
+
+#[test]
+fn jobs_inherit_from_the_global_section() {
+    let text = "global: {scrape_interval: 5s, sample_limit: 7}\nscrape_configs:\n- job_name: a\n\
+                - {job_name: b, scrape_interval: 1h, sample_limit: 9}\n";
+    let config = load(text).expect("valid");
+    let [a, b] = &config.scrape_configs[..] else {
+        panic!("two jobs")
+    };
+    assert_eq!(
+        (
+            a.scrape_interval.as_ms(),
+            a.scrape_timeout.as_ms(),
+            a.sample_limit
+        ),
+        (5000, 5000, 7)
+    );
+    assert_eq!(
+        (
+            b.scrape_interval.as_ms(),
+            b.scrape_timeout.as_ms(),
+            b.sample_limit
+        ),
+        (3_600_000, 5000, 9)
+    );
+}
+
+#[test]
+fn what_is_printed_loads_again() {
+    let text = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/everything.good.yml"),
+    )
+    .expect("text");
+    let printed = load(&text).expect("valid").to_yaml();
+    let again = load(&printed).expect("printed text is valid").to_yaml();
+    assert_eq!(printed, again);
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn errors_name_file_line_and_what_was_expected() {
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("p.yml");
+    std::fs::write(
+        &file,
+        "scrape_configs:\n- job_name: a\n  sample_limit: many\n",
+    )
+    .expect("write");
+    let err = load_file(&file, &LoadOptions::default()).expect_err("bad number");
+    let shown = file.to_string_lossy();
+    assert_eq!(
+        err.located(),
+        format!(
+            "parsing YAML file {shown}: yaml: unmarshal errors:\n  line 3: cannot unmarshal !!str \
+             `many` into uint\n    at {shown}:3:17: expected a whole number that is not negative"
+        )
+    );
+}
+
+#[test]
+fn unbuilt_sections_are_named() {
+    let config = load(
+        "rule_files: [a.yml]\nremote_write: [{url: http://x}]\nscrape_configs:\n- job_name: j\n  \
+         proxy_url: http://p\n  dns_sd_configs: [{names: [a]}]\n  static_configs: [{targets: [a]}]\n",
+    )
+    .expect("valid");
+    assert_eq!(
+        config.not_built().expect("jobs"),
+        [
+            "rule_files",
+            "remote_write",
+            "scrape_configs[j].proxy_url",
+            "scrape_configs[j].dns_sd_configs"
+        ]
+    );
+}
+
+#[test]
+fn agent_mode_refuses_what_needs_a_store() {
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("p.yml");
+    std::fs::write(&file, "rule_files: [a.yml]\n").expect("write");
+    let options = LoadOptions {
+        agent: true,
+        ..LoadOptions::default()
+    };
+    let err = load_file(&file, &options).expect_err("rules");
+    assert_eq!(
+        err.to_string(),
+        "field rule_files is not allowed in agent mode"
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let err = load_file(Path::new("/nowhere/p.yml"), &LoadOptions::default()).expect_err("missing");
+    assert_eq!(
+        err.to_string(),
+        "open /nowhere/p.yml: no such file or directory"
+    );
+}
+
+#[test]
+fn cut_and_flipped_files_never_panic() {
+    let text =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/everything.good.yml"))
+            .expect("text");
+    for at in (0..text.len()).step_by(17) {
+        let _ = load(&String::from_utf8_lossy(&text[..at]));
+        let mut flipped = text.clone();
+        flipped[at] ^= 0x0b;
+        let _ = load(&String::from_utf8_lossy(&flipped));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_loads_or_is_refused(text in any::<String>()) {
+        let _ = load(&text);
+    }
+}
