@@ -5,10 +5,12 @@
 
 pub mod config_value;
 pub mod duration;
+pub mod escaping;
 pub mod exemplar;
 pub mod histogram;
 pub mod label_name;
 pub mod labels;
+mod labels_text;
 pub mod matcher;
 pub mod metadata;
 pub mod regex_matcher;
@@ -17,6 +19,7 @@ pub mod sample;
 pub mod staleness;
 pub mod timestamp;
 
+pub use escaping::EscapingScheme;
 pub use exemplar::Exemplar;
 pub use histogram::{CounterResetHint, FloatHistogram, Histogram, Span};
 pub use labels::{Labels, LabelsBuilder};

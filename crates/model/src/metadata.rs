@@ -1,6 +1,9 @@
 //! What an exposition says about a metric family: type, unit, help.
 
 use std::fmt;
+use std::str::FromStr;
+
+use gocompat::quote::quote;
 
 /// Metric types of the exposition formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
@@ -37,6 +40,30 @@ impl MetricType {
             Self::Info => "info",
             Self::StateSet => "stateset",
         }
+    }
+}
+
+/// A name that no metric type has, in the reference's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid metric type {}", quote(.0))]
+pub struct UnknownMetricType(pub String);
+
+impl FromStr for MetricType {
+    type Err = UnknownMetricType;
+
+    /// Reads a type's name; `untyped` is what the older text format calls unknown.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(match name {
+            "unknown" | "untyped" => Self::Unknown,
+            "counter" => Self::Counter,
+            "gauge" => Self::Gauge,
+            "histogram" => Self::Histogram,
+            "gaugehistogram" => Self::GaugeHistogram,
+            "summary" => Self::Summary,
+            "info" => Self::Info,
+            "stateset" => Self::StateSet,
+            _ => return Err(UnknownMetricType(name.to_owned())),
+        })
     }
 }
 
