@@ -5,6 +5,7 @@
 
 mod labels;
 mod metadata;
+mod query;
 mod series;
 mod status;
 mod syntax;
@@ -125,7 +126,11 @@ impl From<StorageError> for ApiError {
 pub(crate) fn reads_storage(endpoint: Endpoint) -> bool {
     matches!(
         endpoint,
-        Endpoint::Labels | Endpoint::LabelValues | Endpoint::Series
+        Endpoint::Query
+            | Endpoint::QueryRange
+            | Endpoint::Labels
+            | Endpoint::LabelValues
+            | Endpoint::Series
     )
 }
 
@@ -133,6 +138,8 @@ pub(crate) fn reads_storage(endpoint: Endpoint) -> bool {
 pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
     let mut out = b"{\"status\":\"success\",\"data\":".to_vec();
     let result = match endpoint {
+        Endpoint::Query => query::instant(call, &mut out),
+        Endpoint::QueryRange => query::range(call, &mut out),
         Endpoint::FormatQuery => syntax::format_query(call, &mut out),
         Endpoint::ParseQuery => syntax::parse_query(call, &mut out),
         Endpoint::Labels => labels::names(call, &mut out),

@@ -102,6 +102,8 @@ pub struct Options {
 pub struct Backend {
     /// The samples.
     pub queryable: Arc<dyn Queryable>,
+    /// The query engine.
+    pub engine: Arc<promql::Engine>,
     /// How selectors and expressions are read.
     pub parser_options: promql_parser::ParserOptions,
     /// The targets.

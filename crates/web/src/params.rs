@@ -40,14 +40,6 @@ impl Instant {
     pub(crate) const MIN: Self = MIN_TIME.0;
     pub(crate) const MAX: Self = MAX_TIME.0;
 
-    /// From milliseconds since the epoch.
-    pub(crate) fn from_millis(millis: i64) -> Self {
-        Self {
-            seconds: millis.div_euclid(1000),
-            nanos: millis.rem_euclid(1000) * 1_000_000,
-        }
-    }
-
     fn new(seconds: i64, nanos: i64) -> Self {
         let seconds = seconds.wrapping_add(nanos.div_euclid(NANOS));
         Self {

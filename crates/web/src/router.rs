@@ -24,6 +24,8 @@ pub(crate) enum Endpoint {
     Metrics,
     Version,
     ApiOptions,
+    Query,
+    QueryRange,
     FormatQuery,
     ParseQuery,
     Labels,
@@ -86,6 +88,8 @@ pub(crate) const MAIN: &[Route] = &[
 
 /// Routes below `/api/v1`.
 pub(crate) const API: &[Route] = &[
+    route("/query", GET_POST, Endpoint::Query),
+    route("/query_range", GET_POST, Endpoint::QueryRange),
     route("/format_query", GET_POST, Endpoint::FormatQuery),
     route("/parse_query", GET_POST, Endpoint::ParseQuery),
     route("/labels", GET_POST, Endpoint::Labels),
@@ -337,9 +341,9 @@ mod tests {
 
     #[test]
     fn paths_lead_to_endpoints() {
-        let query = || answers(Endpoint::Series, "/api/v1/series", "");
-        check("/", Method::GET, "/api/v1/series", query());
-        check("/", Method::POST, "/api/v1/series", query());
+        let query = || answers(Endpoint::Query, "/api/v1/query", "");
+        check("/", Method::GET, "/api/v1/query", query());
+        check("/", Method::POST, "/api/v1/query", query());
         check(
             "/",
             Method::GET,
@@ -366,8 +370,8 @@ mod tests {
         check(
             "/p",
             Method::GET,
-            "/p/api/v1/series",
-            answers(Endpoint::Series, "/api/v1/series", ""),
+            "/p/api/v1/query",
+            answers(Endpoint::Query, "/api/v1/query", ""),
         );
         check(
             "/p",
@@ -388,10 +392,10 @@ mod tests {
 
     #[test]
     fn odd_paths_are_redirected_as_in_the_reference() {
-        check("/", Method::GET, "//api/v1/series", moved("/api/v1/series"));
+        check("/", Method::GET, "//api/v1/query", moved("/api/v1/query"));
         check("/", Method::GET, "/api/v1/../query", moved("/api/query"));
-        check("/", Method::GET, "/api/v1/series/", moved("/series"));
-        check("/", Method::GET, "/api/v1/Series", moved("/series"));
+        check("/", Method::GET, "/api/v1/query/", moved("/query"));
+        check("/", Method::GET, "/api/v1/Query", moved("/query"));
         check("/", Method::GET, "/api/v1", moved("/api/v1/"));
         check("/", Method::GET, "/metrics/", moved("/metrics"));
         check(
@@ -409,9 +413,9 @@ mod tests {
         check(
             "/",
             Method::POST,
-            "/api/v1/series/",
+            "/api/v1/query/",
             Routed::Redirect {
-                path: b"/series".to_vec(),
+                path: b"/query".to_vec(),
                 permanent: false,
             },
         );
@@ -423,13 +427,13 @@ mod tests {
         check(
             "/",
             Method::DELETE,
-            "/api/v1/series",
+            "/api/v1/query",
             not_allowed("GET, OPTIONS, POST"),
         );
         check(
             "/",
             Method::HEAD,
-            "/api/v1/series",
+            "/api/v1/query",
             not_allowed("GET, OPTIONS, POST"),
         );
         check(

@@ -124,6 +124,7 @@ fn handler_with(options: Options) -> Arc<Handler> {
     let store = store();
     handler.set_backend(Backend {
         queryable: Arc::new(store),
+        engine: Arc::new(promql::Engine::new(promql::EngineOptions::default())),
         parser_options: promql_parser::ParserOptions::default(),
         targets: Arc::new(Targets),
         config_yaml: Box::new(|| "global: <x>\n".to_owned()),
@@ -325,6 +326,78 @@ async fn series_need_a_selector() {
 }
 
 #[tokio::test]
+async fn queries_answer_vectors_and_matrices() {
+    let handler = handler();
+    let form = [(
+        "content-type",
+        "application/x-www-form-urlencoded; charset=utf-8",
+    )];
+    let seen = send(
+        &handler,
+        request("POST", "/api/v1/query?time=1", &form, "query=m"),
+    )
+    .await;
+    check(
+        &seen,
+        200,
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":\"m\",\"l\":\"<a>&\"},\"value\":[1,\"1.5\"]},{\"metric\":{\"__name__\":\"m\",\"l\":\"b\"},\"value\":[1,\"1.5\"]}]}}",
+    );
+    check(
+        &get(
+            &handler,
+            "/api/v1/query_range?query=1&start=0&end=1&step=0.5",
+        )
+        .await,
+        200,
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{\"metric\":{},\"values\":[[0,\"1\"],[0.500,\"1\"],[1,\"1\"]]}]}}",
+    );
+    check(
+        &get(&handler, "/api/v1/query?query=%22%3Ca%3E%22&time=1").await,
+        200,
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[1,\"\\u003ca\\u003e\"]}}",
+    );
+    let bad = |text: &str| {
+        format!("{{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"{text}\"}}")
+    };
+    for (path, text) in [
+        (
+            "query?query=sum(",
+            "invalid parameter \\\"query\\\": 1:5: parse error: unclosed left parenthesis",
+        ),
+        (
+            "query_range?query=m",
+            "invalid parameter \\\"start\\\": cannot parse \\\"\\\" to a valid timestamp",
+        ),
+        (
+            "query_range?query=m&start=2&end=1",
+            "invalid parameter \\\"end\\\": end timestamp must not be before start time",
+        ),
+        (
+            "query_range?query=m&start=1&end=2&step=0",
+            "invalid parameter \\\"step\\\": zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ),
+        (
+            "query_range?query=m&start=0&end=11001&step=1",
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ),
+        (
+            "query?query=m&lookback_delta=abc",
+            "error parsing lookback delta duration: cannot parse \\\"abc\\\" to a valid duration",
+        ),
+        (
+            "query?query=m&timeout=abc",
+            "invalid parameter \\\"timeout\\\": cannot parse \\\"abc\\\" to a valid duration",
+        ),
+    ] {
+        check(
+            &get(&handler, &format!("/api/v1/{path}")).await,
+            400,
+            &bad(text),
+        );
+    }
+}
+
+#[tokio::test]
 async fn targets_and_their_metadata() {
     let handler = handler();
     let active = "{\"discoveredLabels\":{\"__address__\":\"127.0.0.1:9090\"},\"labels\":{\"job\":\"p\",\"x\":\"<&>\"},\"scrapePool\":\"p\",\"scrapeUrl\":\"http://127.0.0.1:9090/metrics\",\"globalUrl\":\"http://outside/metrics\",\"lastError\":\"\\u003coh\\u003e\",\"lastScrape\":\"0001-01-01T00:00:00Z\",\"lastScrapeDuration\":0.005,\"health\":\"down\",\"scrapeInterval\":\"15s\",\"scrapeTimeout\":\"10s\"}";
@@ -458,16 +531,16 @@ async fn refusals_look_like_the_reference() {
     let seen = get(&handler, "/nope").await;
     check(&seen, 404, "404 page not found\n");
     assert_eq!(seen.header("x-content-type-options"), "nosniff");
-    let seen = send(&handler, request("DELETE", "/api/v1/series", &[], "")).await;
+    let seen = send(&handler, request("DELETE", "/api/v1/query", &[], "")).await;
     check(&seen, 405, "Method Not Allowed\n");
     assert_eq!(seen.header("allow"), "GET, OPTIONS, POST");
-    let seen = get(&handler, "/api/v1/Series?query=1").await;
+    let seen = get(&handler, "/api/v1/Query?query=1").await;
     check(
         &seen,
         301,
-        "<a href=\"/series?query=1\">Moved Permanently</a>.\n\n",
+        "<a href=\"/query?query=1\">Moved Permanently</a>.\n\n",
     );
-    assert_eq!(seen.header("location"), "/series?query=1");
+    assert_eq!(seen.header("location"), "/query?query=1");
     check(&get(&handler, "/%zz").await, 400, "400 Bad Request");
 }
 
@@ -503,7 +576,7 @@ async fn own_metrics_count_requests() {
     let text = seen.text();
     for line in [
         "prometheus_http_requests_total{code=\"200\",handler=\"/api/v1/status/flags\"} 1",
-        "prometheus_http_requests_total{code=\"200\",handler=\"/api/v1/series\"} 0",
+        "prometheus_http_requests_total{code=\"200\",handler=\"/api/v1/query\"} 0",
         "prometheus_http_response_size_bytes_count{handler=\"/api/v1/status/flags\"} 1",
         "prometheus_ready 1",
     ] {
