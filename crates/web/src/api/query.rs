@@ -71,7 +71,10 @@ pub(super) fn range(call: &Call, out: &mut Vec<u8>) -> ApiResult {
             text,
         });
     }
-    write(call, query.exec(&cancel), limit, out)
+    counted.prepared();
+    let result = query.exec(&cancel);
+    counted.executed(&result.stats);
+    write(call, result, limit, out)
 }
 
 fn check_step(start: Instant, end: Instant, step_ns: i64) -> Result<(), ApiError> {
