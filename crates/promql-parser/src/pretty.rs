@@ -1,6 +1,6 @@
 //! The tree as text on several lines, where it does not fit one.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::ast::Expr;
 use crate::print::{aggregate_head, binary_middle, sign, subquery_suffix};
@@ -16,13 +16,39 @@ pub fn prettify(expr: &Expr) -> String {
     out
 }
 
+/// Counts down what is written and fails when there is no room left, so that asking whether a
+/// node fits a line costs no more than the line.
+struct Room {
+    bytes: usize,
+}
+
+impl fmt::Write for Room {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes = self.bytes.checked_sub(text.len()).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
+fn fits(expr: &Expr) -> bool {
+    write!(
+        Room {
+            bytes: LINE_BYTES_MAX
+        },
+        "{expr}"
+    )
+    .is_ok()
+}
+
+fn push_flat(out: &mut String, expr: &Expr) {
+    let _ = write!(out, "{expr}");
+}
+
 fn push(out: &mut String, expr: &Expr, level: usize) {
-    let flat = expr.to_string();
-    let fits = flat.len() <= LINE_BYTES_MAX;
+    let fits = fits(expr);
     let indent = INDENT.repeat(level);
     match expr {
         // The reference does not indent subqueries that fit.
-        Expr::Subquery(_) if fits => out.push_str(&flat),
+        Expr::Subquery(_) if fits => push_flat(out, expr),
         Expr::Subquery(node) => {
             push(out, &node.expr, level);
             out.push_str(&subquery_suffix(node));
@@ -38,7 +64,7 @@ fn push(out: &mut String, expr: &Expr, level: usize) {
         }
         _ if fits => {
             out.push_str(&indent);
-            out.push_str(&flat);
+            push_flat(out, expr);
         }
         Expr::Aggregate(node) => {
             let _ = writeln!(out, "{indent}{}(", aggregate_head(node));
@@ -71,7 +97,7 @@ fn push(out: &mut String, expr: &Expr, level: usize) {
         }
         Expr::Matrix(_) | Expr::Number(_) | Expr::String(_) | Expr::Vector(_) => {
             out.push_str(&indent);
-            out.push_str(&flat);
+            push_flat(out, expr);
         }
     }
 }

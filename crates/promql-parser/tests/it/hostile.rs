@@ -9,9 +9,9 @@ fn on_small_stack(test: fn()) {
     std::thread::Builder::new()
         .stack_size(1 << 20)
         .spawn(test)
-        .unwrap()
+        .expect("a thread that ends")
         .join()
-        .unwrap();
+        .expect("no panic");
 }
 
 #[track_caller]

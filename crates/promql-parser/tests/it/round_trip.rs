@@ -148,7 +148,13 @@ fn scalar() -> impl Strategy<Value = String> + Clone {
 }
 
 fn expression() -> impl Strategy<Value = String> {
-    let leaf = (selector(), modifiers()).prop_map(|(selector, modifiers)| selector + &modifiers);
+    // Parentheses around a literal are not printed, so `a offset (5m) * 2` could not be read back.
+    let leaf = (selector(), modifiers()).prop_map(|(selector, modifiers)| {
+        match modifiers.starts_with(" offset (") {
+            true => format!("({selector}{modifiers})"),
+            false => selector + &modifiers,
+        }
+    });
     leaf.prop_recursive(5, 32, 3, |inner| {
         let operator = one_of(&[
             "+",
