@@ -2,7 +2,7 @@
 
 use gocompat::float::format_f;
 use model::Matcher;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::ast::{AtModifier, BinaryExpr, Call, Cardinality, Expr, VectorMatching, VectorSelector};
 use crate::print::sign;
@@ -10,51 +10,70 @@ use crate::print::sign;
 /// One object a node, children inside.
 pub fn to_json(expr: &Expr) -> Value {
     match expr {
-        Expr::Aggregate(node) => json!({
-            "type": "aggregation",
-            "op": node.op.as_str(),
-            "expr": to_json(&node.expr),
-            "param": node.param.as_ref().map_or(Value::Null, to_json),
-            "grouping": node.grouping,
-            "without": node.without,
-        }),
+        Expr::Aggregate(node) => object([
+            ("type", "aggregation".into()),
+            ("op", node.op.as_str().into()),
+            ("expr", to_json(&node.expr)),
+            ("param", node.param.as_ref().map_or(Value::Null, to_json)),
+            ("grouping", node.grouping.as_slice().into()),
+            ("without", node.without.into()),
+        ]),
         Expr::Binary(node) => binary(node),
         Expr::Call(node) => call(node),
         Expr::Matrix(node) => {
             let mut value = selector(&node.selector, "matrixSelector");
-            value["range"] = json!(node.range_ms);
+            value["range"] = node.range_ms.into();
             value
         }
-        Expr::Subquery(node) => json!({
-            "type": "subquery",
-            "expr": to_json(&node.expr),
-            "range": node.range_ms,
-            "offset": node.offset_ms,
-            "step": node.step_ms,
-            "timestamp": timestamp(node.at),
-            "startOrEnd": start_or_end(node.at),
-        }),
-        Expr::Number(node) => json!({"type": "numberLiteral", "val": format_f(node.value)}),
-        Expr::Paren(node) => json!({"type": "parenExpr", "expr": to_json(&node.expr)}),
-        Expr::String(node) => json!({"type": "stringLiteral", "val": node.value}),
-        Expr::Unary(node) => json!({
-            "type": "unaryExpr",
-            "op": sign(node.negative).to_string(),
-            "expr": to_json(&node.expr),
-        }),
+        Expr::Subquery(node) => object([
+            ("type", "subquery".into()),
+            ("expr", to_json(&node.expr)),
+            ("range", node.range_ms.into()),
+            ("offset", node.offset_ms.into()),
+            ("step", node.step_ms.into()),
+            ("timestamp", timestamp(node.at)),
+            ("startOrEnd", start_or_end(node.at)),
+        ]),
+        Expr::Number(node) => object([
+            ("type", "numberLiteral".into()),
+            ("val", format_f(node.value).into()),
+        ]),
+        Expr::Paren(node) => object([("type", "parenExpr".into()), ("expr", to_json(&node.expr))]),
+        Expr::String(node) => object([
+            ("type", "stringLiteral".into()),
+            ("val", node.value.as_str().into()),
+        ]),
+        Expr::Unary(node) => object([
+            ("type", "unaryExpr".into()),
+            ("op", sign(node.negative).to_string().into()),
+            ("expr", to_json(&node.expr)),
+        ]),
         Expr::Vector(node) => selector(node, "vectorSelector"),
     }
 }
 
+/// Moves its values: the `json!` macro copies them, which is quadratic in the tree's height.
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(
+        members
+            .map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect(),
+    )
+}
+
 fn binary(node: &BinaryExpr) -> Value {
-    json!({
-        "type": "binaryExpr",
-        "op": node.op.as_str(),
-        "lhs": to_json(&node.lhs),
-        "rhs": to_json(&node.rhs),
-        "matching": node.matching.as_ref().map_or(Value::Null, matching),
-        "bool": node.return_bool,
-    })
+    object([
+        ("type", "binaryExpr".into()),
+        ("op", node.op.as_str().into()),
+        ("lhs", to_json(&node.lhs)),
+        ("rhs", to_json(&node.rhs)),
+        (
+            "matching",
+            node.matching.as_ref().map_or(Value::Null, matching),
+        ),
+        ("bool", node.return_bool.into()),
+    ])
 }
 
 fn matching(matching: &VectorMatching) -> Value {
@@ -64,71 +83,80 @@ fn matching(matching: &VectorMatching) -> Value {
         Cardinality::OneToMany => "one-to-many",
         Cardinality::ManyToMany => "many-to-many",
     };
-    let mut value = json!({
-        "card": card,
-        "labels": matching.labels,
-        "on": matching.on,
-        "include": matching.include,
-    });
+    let mut value = object([
+        ("card", card.into()),
+        ("labels", matching.labels.as_slice().into()),
+        ("on", matching.on.into()),
+        ("include", matching.include.as_slice().into()),
+    ]);
     // Only where the modifier was used, so that older clients see what they know.
     if matching.fill_lhs.is_some() || matching.fill_rhs.is_some() {
-        let fill = |side: Option<f64>| side.map(format_f);
-        value["fillValues"] =
-            json!({"lhs": fill(matching.fill_lhs), "rhs": fill(matching.fill_rhs)});
+        let fill = |side: Option<f64>| side.map_or(Value::Null, |side| format_f(side).into());
+        value["fillValues"] = object([
+            ("lhs", fill(matching.fill_lhs)),
+            ("rhs", fill(matching.fill_rhs)),
+        ]);
     }
     value
 }
 
 fn call(node: &Call) -> Value {
-    let argument_types: Vec<_> = node.func.args.iter().map(|arg| arg.as_str()).collect();
-    json!({
-        "type": "call",
-        "func": {
-            "name": node.func.name,
-            "argTypes": argument_types,
-            "variadic": node.func.variadic,
-            "returnType": node.func.returns.as_str(),
-        },
-        "args": node.args.iter().map(to_json).collect::<Vec<_>>(),
-    })
+    let argument_types: Vec<&str> = node.func.args.iter().map(|arg| arg.as_str()).collect();
+    let function = object([
+        ("name", node.func.name.into()),
+        ("argTypes", argument_types.into()),
+        ("variadic", node.func.variadic.into()),
+        ("returnType", node.func.returns.as_str().into()),
+    ]);
+    object([
+        ("type", "call".into()),
+        ("func", function),
+        (
+            "args",
+            Value::Array(node.args.iter().map(to_json).collect()),
+        ),
+    ])
 }
 
 fn selector(selector: &VectorSelector, kind: &str) -> Value {
     let matcher = |matcher: &Matcher| {
-        json!({
-            "name": &*matcher.name,
-            "value": &*matcher.value,
-            "type": matcher.op.as_str(),
-        })
+        object([
+            ("name", (*matcher.name).into()),
+            ("value", (*matcher.value).into()),
+            ("type", matcher.op.as_str().into()),
+        ])
     };
-    let mut value = json!({
-        "type": kind,
-        "name": selector.name,
-        "offset": selector.offset_ms,
-        "matchers": selector.matchers.iter().map(matcher).collect::<Vec<_>>(),
-        "timestamp": timestamp(selector.at),
-        "startOrEnd": start_or_end(selector.at),
-    });
+    let mut value = object([
+        ("type", kind.into()),
+        ("name", selector.name.as_str().into()),
+        ("offset", selector.offset_ms.into()),
+        (
+            "matchers",
+            Value::Array(selector.matchers.iter().map(matcher).collect()),
+        ),
+        ("timestamp", timestamp(selector.at)),
+        ("startOrEnd", start_or_end(selector.at)),
+    ]);
     if selector.anchored {
-        value["anchored"] = json!(true);
+        value["anchored"] = true.into();
     }
     if selector.smoothed {
-        value["smoothed"] = json!(true);
+        value["smoothed"] = true.into();
     }
     value
 }
 
 fn timestamp(at: Option<AtModifier>) -> Value {
     match at {
-        Some(AtModifier::Timestamp(at)) => json!(at),
+        Some(AtModifier::Timestamp(at)) => at.into(),
         _ => Value::Null,
     }
 }
 
 fn start_or_end(at: Option<AtModifier>) -> Value {
     match at {
-        Some(AtModifier::Start) => json!("start"),
-        Some(AtModifier::End) => json!("end"),
+        Some(AtModifier::Start) => "start".into(),
+        Some(AtModifier::End) => "end".into(),
         _ => Value::Null,
     }
 }
