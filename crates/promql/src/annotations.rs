@@ -7,7 +7,7 @@ use promql_parser::ast::PosRange;
 
 /// Which list a remark belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// The result may be wrong.
     Warning,
     /// The result may surprise.

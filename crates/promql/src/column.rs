@@ -36,10 +36,6 @@ impl Grid {
         self.start + step as i64 * self.step
     }
 
-    pub(crate) fn last(&self) -> Timestamp {
-        self.time(self.len.saturating_sub(1))
-    }
-
     pub(crate) fn is_instant(&self) -> bool {
         self.len == 1
     }
@@ -161,16 +157,6 @@ impl Column {
 
     pub(crate) fn has_histograms(&self) -> bool {
         self.kinds.contains(&Kind::Histogram)
-    }
-
-    /// Applies `change` to every float; drops histograms.
-    pub(crate) fn map_floats(&mut self, mut change: impl FnMut(usize, f64) -> Option<f64>) {
-        for step in 0..self.len() {
-            match self.float(step).and_then(|value| change(step, value)) {
-                Some(value) => self.set_float(step, value),
-                None => self.remove(step),
-            }
-        }
     }
 
     /// The value of the only step, at `len` steps.

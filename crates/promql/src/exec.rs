@@ -287,9 +287,7 @@ impl Evaluator<'_> {
                 };
                 self.vector_vector(node, shape, (left, right), grid, sink)
             }
-            Op::Info { .. } => Err(QueryError::Execution(
-                "info() is not available yet".to_owned(),
-            )),
+            Op::Fail(text) => Err(QueryError::Execution(text.clone())),
             Op::Number(_)
             | Op::Text(_)
             | Op::Matrix(_)

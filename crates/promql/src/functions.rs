@@ -48,7 +48,6 @@ impl Remarks<'_> {
 
 /// Functions of a range vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the language's own")]
 pub(crate) enum RangeFunction {
     Avg,
     Changes,

@@ -73,9 +73,9 @@ mod tests {
     fn the_mean_does_not_overflow() {
         let mut mean = Mean::default();
         for _ in 0..3 {
-            mean.add(-9.988465674311579e307);
+            mean.add(-9.98e307);
         }
-        assert_eq!(mean.value(), -9.988465674311579e307);
+        assert_eq!(mean.value(), -9.98e307);
         let mut infinite = Mean::default();
         [f64::INFINITY, 0.0, f64::INFINITY]
             .into_iter()

@@ -108,10 +108,6 @@ pub(crate) enum Op {
         labels: Vec<String>,
         descending: bool,
     },
-    Info {
-        vector: Box<Node>,
-        selector: Option<Selector>,
-    },
     /// `vector(scalar)`
     ToVector(Box<Node>),
     /// `scalar(vector)`
@@ -143,6 +139,8 @@ pub(crate) enum Op {
         return_bool: bool,
     },
     Negate(Box<Node>),
+    /// Always an error: what the parser lets through and no evaluation accepts.
+    Fail(String),
     /// Evaluated once; the value holds at every step.
     Invariant(Box<Node>),
 }
@@ -165,8 +163,6 @@ pub(crate) struct Selector {
     pub(crate) offset_ms: i64,
     /// `@`
     pub(crate) at: Option<Timestamp>,
-    pub(crate) anchored: bool,
-    pub(crate) smoothed: bool,
     pub(crate) hints: SelectHints,
 }
 

@@ -139,9 +139,8 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        let label = match aggregate.param.as_deref().map(|param| &param.op) {
-            Some(Op::Text(label)) => label,
-            _ => return Err(QueryError::Execution("expected a label name".to_owned())),
+        let Some(Op::Text(label)) = aggregate.param.as_deref().map(|param| &param.op) else {
+            return Err(QueryError::Execution("expected a label name".to_owned()));
         };
         if label.is_empty() {
             let label = gocompat::quote::quote(label);
@@ -154,7 +153,7 @@ impl Evaluator<'_> {
             for step in 0..grid.len {
                 let text = match series.column.point(step) {
                     Some(Point::Float(value)) => gocompat::float::format_f(value),
-                    Some(Point::Histogram(histogram)) => super::classic::histogram_text(&histogram),
+                    Some(Point::Histogram(histogram)) => histogram.to_string(),
                     None => continue,
                 };
                 let labels = LabelsBuilder::from_labels(&group)

@@ -10,7 +10,6 @@ use crate::column::{Grid, Point};
 use crate::error::QueryError;
 use crate::exec::{Evaluator, Sink};
 use crate::functions::math;
-use crate::functions::over_time::same_histogram;
 use crate::plan::Node;
 
 /// What kind of vector-scalar operation.
@@ -169,8 +168,8 @@ pub(super) fn samples(
             None => incompatible(op, ("float", "float"), pos, notes),
         },
         (Point::Histogram(left), Point::Histogram(right)) => match op {
-            BinaryOp::Eql => Outcome::Compared(same_histogram(left, right)),
-            BinaryOp::Neq => Outcome::Compared(!same_histogram(left, right)),
+            BinaryOp::Eql => Outcome::Compared(left.same_data(right)),
+            BinaryOp::Neq => Outcome::Compared(!left.same_data(right)),
             // Sums of native histograms are a later part.
             BinaryOp::Add | BinaryOp::Sub => Outcome::Nothing,
             _ => incompatible(op, ("histogram", "histogram"), pos, notes),

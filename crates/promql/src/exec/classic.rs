@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use model::label_name::BUCKET_LABEL;
-use model::{FloatHistogram, Labels, LabelsBuilder};
+use model::{Labels, LabelsBuilder};
 use promql_parser::ast::PosRange;
 
 use crate::annotations::for_metric;
@@ -190,13 +190,4 @@ fn quantile_text(phi: f64) -> String {
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'-');
     if whole { format!("{text}.0") } else { text }
-}
-
-/// A native histogram in the notation of query results.
-pub(super) fn histogram_text(histogram: &FloatHistogram) -> String {
-    format!(
-        "{{count:{}, sum:{}}}",
-        gocompat::float::format_g(histogram.count),
-        gocompat::float::format_g(histogram.sum)
-    )
 }

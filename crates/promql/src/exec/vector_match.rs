@@ -210,10 +210,9 @@ impl Join<'_, '_> {
             .iter()
             .any(|series| series.column.is_present(step));
         let some_one = self.one.iter().any(|series| series.column.is_present(step));
-        if !(some_many && some_one
-            || some_many && fill_one.is_some()
-            || some_one && fill_many.is_some())
-        {
+        let both = some_many && some_one;
+        let filled = some_many && fill_one.is_some() || some_one && fill_many.is_some();
+        if !both && !filled {
             return Ok(());
         }
         let ones = self.ones(step)?;

@@ -7,7 +7,6 @@ use crate::column::Point;
 
 /// Functions applied to every sample by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the language's own")]
 pub(crate) enum MapFunction {
     Abs,
     Acos,
@@ -163,7 +162,6 @@ pub(crate) fn max(a: f64, b: f64) -> f64 {
 
 /// Numbers read from a native histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the language's own")]
 pub(crate) enum HistogramMap {
     Avg,
     Count,

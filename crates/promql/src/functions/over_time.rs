@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use model::FloatHistogram;
 use promql_parser::ast::PosRange;
 
 use crate::annotations::Annotations;
@@ -162,10 +161,11 @@ pub(crate) fn changes(window: &Window<'_>) -> f64 {
     let mut changes = 0.0;
     if window.histograms.is_empty() {
         for pair in window.floats.windows(2) {
-            if let [previous, current] = pair {
-                if current != previous && !(current.is_nan() && previous.is_nan()) {
-                    changes += 1.0;
-                }
+            if let [previous, current] = pair
+                && current != previous
+                && !(current.is_nan() && previous.is_nan())
+            {
+                changes += 1.0;
             }
         }
         return changes;
@@ -177,7 +177,7 @@ pub(crate) fn changes(window: &Window<'_>) -> f64 {
     for current in samples {
         let same = match (previous, current) {
             (SampleRef::Float(a), SampleRef::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
-            (SampleRef::Histogram(a), SampleRef::Histogram(b)) => same_histogram(a, b),
+            (SampleRef::Histogram(a), SampleRef::Histogram(b)) => a.same_data(b),
             _ => false,
         };
         if !same {
@@ -186,16 +186,6 @@ pub(crate) fn changes(window: &Window<'_>) -> f64 {
         previous = current;
     }
     changes
-}
-
-/// Equality that leaves the reset hint aside.
-pub(crate) fn same_histogram(a: &FloatHistogram, b: &FloatHistogram) -> bool {
-    if std::ptr::eq(a, b) {
-        return true;
-    }
-    let mut b = b.clone();
-    b.counter_reset_hint = a.counter_reset_hint;
-    *a == b
 }
 
 pub(crate) fn resets(window: &Window<'_>) -> f64 {

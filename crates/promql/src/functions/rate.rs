@@ -62,10 +62,10 @@ fn resets(window: &Window<'_>, remarks: &mut Remarks<'_>) -> f64 {
     let mut lost = 0.0;
     if window.float_starts.is_empty() {
         for pair in window.floats.windows(2) {
-            if let [previous, current] = pair {
-                if current < previous {
-                    lost += previous;
-                }
+            if let [previous, current] = pair
+                && current < previous
+            {
+                lost += previous;
             }
         }
         return lost;

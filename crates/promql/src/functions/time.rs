@@ -2,7 +2,6 @@
 
 /// `hour()`, `month()` and their like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the language's own")]
 pub(crate) enum TimePart {
     DayOfMonth,
     DayOfWeek,

@@ -176,8 +176,6 @@ impl Lowering<'_> {
             matchers: selector.matchers.clone().into(),
             offset_ms,
             at,
-            anchored: selector.anchored,
-            smoothed: selector.smoothed,
             hints: SelectHints {
                 start,
                 end,
@@ -281,6 +279,13 @@ impl Lowering<'_> {
     }
 
     fn aggregate(&mut self, aggregate: &AggregateExpr, scope: &Scope) -> Lowered {
+        if let Some(label) = aggregate.param.as_ref().and_then(illegal_bytes) {
+            let text = format!("invalid label name {}", gocompat::quote::quote_bytes(label));
+            return Ok((
+                node(Op::Fail(text), aggregate.pos, ValueType::Vector),
+                false,
+            ));
+        }
         let mut grouping = aggregate.grouping.clone();
         grouping.sort();
         grouping.dedup();
@@ -350,23 +355,28 @@ impl Lowering<'_> {
     fn call(&mut self, call: &Call, scope: &Scope) -> Lowered {
         let name = call.func.name;
         let inner = scope.inside(name);
-        if matches!(name, "timestamp" | "start_timestamp") {
-            if let Some(Expr::Vector(selector)) = call.args.first().map(unwrapped) {
-                let selector = self.selector(selector, &inner, self.times.lookback_ms)?;
-                let invariant = selector.at.is_some();
-                let op = Op::SampleTime {
-                    selector,
-                    start_time: name == "start_timestamp",
-                };
-                return Ok((node(op, call.pos, ValueType::Vector), invariant));
-            }
+        if matches!(name, "timestamp" | "start_timestamp")
+            && let Some(Expr::Vector(selector)) = call.args.first().map(unwrapped)
+        {
+            let selector = self.selector(selector, &inner, self.times.lookback_ms)?;
+            let invariant = selector.at.is_some();
+            let op = Op::SampleTime {
+                selector,
+                start_time: name == "start_timestamp",
+            };
+            return Ok((node(op, call.pos, ValueType::Vector), invariant));
         }
-        let range_arg = call.args.iter().position(|arg| is_range(arg));
+        let range_arg = call.args.iter().position(is_range);
         if let Some(range_arg) = range_arg {
             return self.range_call(call, range_arg, &inner);
         }
         if name == "info" {
-            return self.info_call(call, scope);
+            return Err(PrepareError::Invalid(
+                "info() is not available yet".to_owned(),
+            ));
+        }
+        if let Some(text) = illegal_text(call) {
+            return Ok((node(Op::Fail(text), call.pos, call.func.returns), false));
         }
         let args: Vec<&Expr> = call.args.iter().collect();
         let (nodes, mut invariant) = self.children(&args, &inner)?;
@@ -417,22 +427,6 @@ impl Lowering<'_> {
             range_pos,
         };
         Ok((node(op, call.pos, ValueType::Vector), invariant))
-    }
-
-    fn info_call(&mut self, call: &Call, scope: &Scope) -> Lowered {
-        let mut args = call.args.iter();
-        let (vector, invariant) = self.expr(args.next().ok_or_else(missing)?, &scope.plain())?;
-        let selector = match args.next().map(unwrapped) {
-            Some(Expr::Vector(selector)) => {
-                Some(self.selector(selector, &scope.plain(), self.times.lookback_ms)?)
-            }
-            _ => None,
-        };
-        let op = Op::Info {
-            vector: Box::new(hoisted(vector, invariant)),
-            selector,
-        };
-        Ok((node(op, call.pos, ValueType::Vector), false))
     }
 
     fn plain_call(&self, call: &Call, nodes: Vec<Node>) -> Result<Op, PrepareError> {
@@ -579,6 +573,28 @@ fn text(node: Node) -> Result<String, PrepareError> {
             "expected a string literal".to_owned(),
         )),
     }
+}
+
+/// The bytes of a string literal that is not UTF-8.
+fn illegal_bytes(expr: &Expr) -> Option<&[u8]> {
+    match unwrapped(expr) {
+        Expr::String(text) => text.invalid_utf8.as_deref(),
+        _ => None,
+    }
+}
+
+/// Why a function of labels refuses a name that is not UTF-8.
+fn illegal_text(call: &Call) -> Option<String> {
+    let what = match call.func.name {
+        "label_replace" => "destination label name in label_replace()",
+        "label_join" => "label name in label_join()",
+        _ => return None,
+    };
+    let bytes = call.args.iter().find_map(illegal_bytes)?;
+    Some(format!(
+        "invalid {what}: {}",
+        String::from_utf8_lossy(bytes)
+    ))
 }
 
 fn unsupported(selector: &VectorSelector) -> PrepareError {
