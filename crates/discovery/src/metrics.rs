@@ -66,7 +66,15 @@ pub struct ProviderMetrics {
     pub(crate) file_scan_duration: Summary,
     pub(crate) file_mtime: GaugeFamily,
     pub(crate) http_failures: Counter,
+    #[expect(
+        dead_code,
+        reason = "exposed at 0 until ZooKeeper mechanisms are built"
+    )]
     pub(crate) treecache_watchers: Gauge,
+    #[expect(
+        dead_code,
+        reason = "exposed at 0 until ZooKeeper mechanisms are built"
+    )]
     pub(crate) treecache_failures: Counter,
 }
 

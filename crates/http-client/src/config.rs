@@ -250,7 +250,6 @@ impl HttpClientConfig {
             (self.oauth2.is_some(), "oauth2"),
             (proxy.proxy_url.is_some(), "proxy_url"),
             (proxy.proxy_from_environment, "proxy_from_environment"),
-            (self.http_headers.is_some(), "http_headers"),
             (
                 self.basic_auth
                     .as_ref()

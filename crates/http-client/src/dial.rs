@@ -83,7 +83,7 @@ async fn connect(origin: &Origin) -> Result<TcpStream, Failure> {
                 last = Some(Failure::Connect {
                     address: address.to_string(),
                     source,
-                })
+                });
             }
         }
     }

@@ -1,3 +1,38 @@
-//! Scraping.
+//! Scraping: from a target's answer to samples in the store.
+//!
+//! - [`options`]: a job's settings, resolved.
+//! - [`manager`]: all jobs; [`pool`]: the targets of one; `scrape_loop`: one target, again and
+//!   again at its [`offset`].
+//! - [`target`]: a target's labels, URL and state; target relabelling.
+//! - `fetch`: the request and the body's bytes. Network only, on the async runtime.
+//! - `append`: inflate, parse, relabel, append, report, commit: one transaction a scrape, on the
+//!   worker pool. `cache` knows the target's lines; [`limits`] and `report` are its parts.
+//! - [`metrics`]: our own metrics.
+//!
+//! Flow: discovery's groups → [`Manager::apply_targets`] → pool sync → loops → fetch → append.
+//!
+//! Gotchas: a failed scrape still appends (stale markers and `up 0`); report series skip metric
+//! relabelling and limits; end-of-run markers are written about two intervals after a target went
+//! away, with an earlier time, so that a target that came back is not hurt.
+#![deny(missing_docs)]
 
+mod append;
+mod cache;
 pub mod config;
+mod error;
+mod fetch;
+pub mod limits;
+pub mod manager;
+pub mod metrics;
+pub mod offset;
+pub mod options;
+pub mod pool;
+mod report;
+mod scrape_loop;
+pub mod target;
+
+pub use error::Error;
+pub use manager::{Manager, ManagerOptions};
+pub use metrics::Metrics;
+pub use options::JobOptions;
+pub use target::{Health, Target};

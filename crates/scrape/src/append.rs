@@ -1,0 +1,264 @@
+//! One scrape's answer becomes one transaction: samples, markers of vanished series, report
+//! series. Runs on the worker pool.
+
+mod inflate;
+mod ingest;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::Timestamp;
+use model::staleness::STALE_NAN;
+use storage::{AppendError, Appendable, Appender, Batch, BatchTimes};
+
+use crate::cache::Cache;
+use crate::error::Error;
+use crate::fetch::Answer;
+use crate::metrics::Metrics;
+use crate::options::JobOptions;
+use crate::report::{Report, ReportSeries};
+use crate::target::{Health, LastScrape, Target};
+use ingest::Columns;
+
+/// What one loop's scrapes need and do not change.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) options: Arc<JobOptions>,
+    pub(crate) target: Arc<Target>,
+    pub(crate) store: Arc<dyn Appendable>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What one loop's scrapes keep from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct LoopState {
+    cache: Cache,
+    reports: ReportSeries,
+    columns: Columns,
+}
+
+/// How many samples there were.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    scraped: usize,
+    after_relabelling: usize,
+    series_added: usize,
+}
+
+/// Appends what a scrape at `time` brought, and reports it. `started` is when it was begun.
+pub(crate) fn scrape(
+    context: &Context,
+    state: &mut LoopState,
+    answer: Result<Answer, Error>,
+    time: Timestamp,
+    started: Instant,
+) {
+    let mut report = Report {
+        timeout_seconds: context.target.timeout().as_secs_f64(),
+        sample_limit: context.options.sample_limit,
+        ..Report::default()
+    };
+    let body = answer.and_then(|answer| {
+        let bytes =
+            inflate::uncompressed(answer.body, answer.gzip, context.options.body_size_limit)?;
+        Ok((bytes, answer.content_type))
+    });
+    let mut appender = context.store.appender();
+    let mut counts = Counts::default();
+    let error = match body {
+        Ok((bytes, content_type)) => {
+            report.body_bytes = bytes.len() as i64;
+            let content_type = content_type.as_deref();
+            ingest_or_mark(
+                context,
+                state,
+                &mut appender,
+                &bytes,
+                content_type,
+                time,
+                &mut counts,
+            )
+        }
+        Err(err) => {
+            if err == Error::BodySizeLimit {
+                report.body_bytes = -1;
+                context.metrics.exceeded_body_size.inc();
+            }
+            mark_all(context, state, &mut appender, time);
+            Some(err)
+        }
+    };
+    let duration = started.elapsed();
+    report.up = error.is_none();
+    report.duration_seconds = duration.as_secs_f64();
+    report.scraped = counts.scraped;
+    report.after_relabelling = counts.after_relabelling;
+    report.series_added = counts.series_added;
+    finish(context, state, appender, Some(&report), time);
+    context.target.report(LastScrape {
+        health: if report.up { Health::Up } else { Health::Down },
+        error: error.map_or_else(String::new, |err| err.to_string()),
+        time: Some(time),
+        duration,
+    });
+    context
+        .metrics
+        .scrape_duration
+        .observe(started.elapsed().as_secs_f64());
+}
+
+/// Ends the series of a target that went away, at `time`.
+pub(crate) fn end_of_run(context: &Context, state: &mut LoopState, time: Timestamp) {
+    let mut appender = context.store.appender();
+    mark_all(context, state, &mut appender, time);
+    finish(context, state, appender, None, time);
+}
+
+/// Appends the samples of a body and the markers of vanished series. If that fails, all series get
+/// markers and the error is returned.
+fn ingest_or_mark(
+    context: &Context,
+    state: &mut LoopState,
+    appender: &mut Box<dyn Appender>,
+    body: &[u8],
+    content_type: Option<&str>,
+    time: Timestamp,
+    counts: &mut Counts,
+) -> Option<Error> {
+    if body.is_empty() {
+        mark_all(context, state, appender, time);
+        return None;
+    }
+    state.cache.begin();
+    let result = ingest::ingest(
+        context,
+        state,
+        &mut **appender,
+        body,
+        content_type,
+        time,
+        counts,
+    )
+    .and_then(|()| Ok(mark_vanished(&state.cache, &mut **appender, time)?));
+    match result {
+        Ok(()) => {
+            state.cache.end(true);
+            None
+        }
+        Err(err) => {
+            tracing::debug!(
+                component = "scrape manager",
+                scrape_pool = %context.options.job_name,
+                target = %context.target.url(),
+                err = %err,
+                "Append failed"
+            );
+            renew(context, appender);
+            state.cache.untrack_all();
+            mark_and_end(context, state, appender, time);
+            Some(err)
+        }
+    }
+}
+
+/// An empty scrape: every series ends.
+fn mark_all(
+    context: &Context,
+    state: &mut LoopState,
+    appender: &mut Box<dyn Appender>,
+    time: Timestamp,
+) {
+    state.cache.begin();
+    mark_and_end(context, state, appender, time);
+}
+
+fn mark_and_end(
+    context: &Context,
+    state: &mut LoopState,
+    appender: &mut Box<dyn Appender>,
+    time: Timestamp,
+) {
+    if let Err(err) = mark_vanished(&state.cache, &mut **appender, time) {
+        warn_append(context, &err);
+        renew(context, appender);
+    }
+    if state.cache.end(false) {
+        context.metrics.cache_flush_forced.inc();
+    }
+}
+
+fn mark_vanished(
+    cache: &Cache,
+    appender: &mut dyn Appender,
+    time: Timestamp,
+) -> Result<(), AppendError> {
+    let series = cache.vanished();
+    if series.is_empty() {
+        return Ok(());
+    }
+    let values = vec![STALE_NAN; series.len()];
+    let batch = Batch {
+        series: &series,
+        times: BatchTimes::Same(time),
+        values: &values,
+        histograms: &[],
+        start_timestamps: &[],
+        exemplars: &[],
+        reject_out_of_order: true,
+    };
+    // What the store does not take is expected: the target may have come back with another loop,
+    // or the series may be gone from the store.
+    appender.append(&batch, &mut Vec::new(), &mut Vec::new())
+}
+
+/// Rolls the transaction back and opens another one.
+fn renew(context: &Context, appender: &mut Box<dyn Appender>) {
+    std::mem::replace(appender, context.store.appender()).rollback();
+}
+
+fn finish(
+    context: &Context,
+    state: &mut LoopState,
+    mut appender: Box<dyn Appender>,
+    report: Option<&Report>,
+    time: Timestamp,
+) {
+    let extra = context.options.extra_scrape_metrics;
+    let labels = context.target.labels();
+    let reported = state
+        .reports
+        .append(&mut *appender, labels, extra, report, time);
+    if let Err(err) = reported {
+        tracing::warn!(
+            component = "scrape manager",
+            scrape_pool = %context.options.job_name,
+            target = %context.target.url(),
+            err = %err,
+            "Appending scrape report failed"
+        );
+        appender.rollback();
+        return;
+    }
+    if let Err(err) = appender.commit() {
+        tracing::error!(
+            component = "scrape manager",
+            scrape_pool = %context.options.job_name,
+            target = %context.target.url(),
+            err = %err,
+            "Scrape commit failed"
+        );
+    }
+}
+
+fn warn_append(context: &Context, err: &AppendError) {
+    tracing::warn!(
+        component = "scrape manager",
+        scrape_pool = %context.options.job_name,
+        target = %context.target.url(),
+        err = %err,
+        "Append failed"
+    );
+}
+
+/// How far ahead of the scrape an exposed time may be.
+const MAX_AHEAD: Duration = Duration::from_secs(600);

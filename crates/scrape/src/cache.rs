@@ -1,0 +1,343 @@
+//! What a loop knows of its target's lines: series text → series reference and labels.
+//!
+//! Two ways to an entry: line by line in the order of the last scrape (bytes compared, nothing
+//! hashed), else by hash. Entries not seen in a successful scrape are dropped after it.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use model::Labels;
+use std::hash::BuildHasher as _;
+use storage::SeriesRef;
+
+/// A failed scrape may leave entries behind; beyond this many, and twice those of the last
+/// successful one, all that were not seen are dropped.
+const STRAY_ENTRIES_MAX: usize = 1000;
+
+/// Index of an entry; valid until the end of the scrape it was given out in.
+pub(crate) type EntryId = u32;
+
+/// One known series text.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    text: Box<[u8]>,
+    hash: u64,
+    /// Final labels; `None` if relabelling drops the series.
+    pub(crate) labels: Option<Labels>,
+    /// Its reference in the store.
+    pub(crate) series: SeriesRef,
+    /// Scrape in which it was last seen.
+    seen: u64,
+    /// Scrape in which it was last tracked for staleness.
+    pub(crate) tracked: u64,
+    /// Place in `order`.
+    place: u32,
+}
+
+/// The known lines of one target.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    entries: Vec<Option<Entry>>,
+    free: Vec<EntryId>,
+    by_text: HashTable<EntryId>,
+    hasher: FixedState,
+    /// Number of the current scrape.
+    scrape: u64,
+    /// Samples of the last successful scrape, in order.
+    order: Vec<EntryId>,
+    order_next: Vec<EntryId>,
+    cursor: usize,
+    seen_count: usize,
+    /// Entries after the last successful scrape.
+    settled_len: usize,
+    /// Entries that get a marker when they are not tracked again.
+    tracked_before: Vec<EntryId>,
+    tracked_now: Vec<EntryId>,
+    /// Whether `tracked_now` holds entries that were untracked again.
+    untracked_any: bool,
+}
+
+/// An entry found for a line.
+pub(crate) struct Found {
+    pub(crate) id: EntryId,
+    /// Whether this scrape has had it before.
+    pub(crate) repeated: bool,
+}
+
+impl Cache {
+    /// Starts a scrape.
+    pub(crate) fn begin(&mut self) {
+        self.scrape += 1;
+        self.cursor = 0;
+        self.seen_count = 0;
+        self.order_next.clear();
+        self.tracked_now.clear();
+        self.untracked_any = false;
+    }
+
+    /// Number of the current scrape.
+    pub(crate) fn scrape(&self) -> u64 {
+        self.scrape
+    }
+
+    /// The text expected next, if lines come as in the last scrape.
+    #[inline]
+    pub(crate) fn expected(&self) -> Option<(EntryId, &[u8])> {
+        let id = *self.order.get(self.cursor)?;
+        let entry = self.entries.get(id as usize)?.as_ref()?;
+        Some((id, &entry.text))
+    }
+
+    /// Says that the line of entry `id` was read.
+    #[inline]
+    pub(crate) fn see(&mut self, id: EntryId) -> Found {
+        let (scrape, place) = (self.scrape, self.order_next.len() as u32);
+        let mut repeated = true;
+        if let Some(entry) = self.entry_mut(id) {
+            repeated = entry.seen == scrape;
+            if !repeated {
+                let before = entry.place;
+                entry.seen = scrape;
+                entry.place = place;
+                self.cursor = before as usize + 1;
+                self.seen_count += 1;
+            }
+        }
+        self.order_next.push(id);
+        Found { id, repeated }
+    }
+
+    /// Finds the entry of a text by its hash and says that its line was read.
+    pub(crate) fn find(&mut self, text: &[u8]) -> Option<Found> {
+        let hash = self.hasher.hash_one(text);
+        let entries = &self.entries;
+        let id = *self.by_text.find(hash, |id| {
+            entries
+                .get(*id as usize)
+                .and_then(Option::as_ref)
+                .is_some_and(|entry| entry.hash == hash && *entry.text == *text)
+        })?;
+        Some(self.see(id))
+    }
+
+    /// Adds a text that [`find`](Self::find) did not find. `labels` are `None` if it is dropped.
+    pub(crate) fn insert(
+        &mut self,
+        text: &[u8],
+        labels: Option<Labels>,
+        series: SeriesRef,
+    ) -> EntryId {
+        let hash = self.hasher.hash_one(text);
+        let entry = Entry {
+            text: text.into(),
+            hash,
+            labels,
+            series,
+            seen: self.scrape,
+            tracked: 0,
+            place: self.order_next.len() as u32,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                if let Some(slot) = self.entries.get_mut(id as usize) {
+                    *slot = Some(entry);
+                }
+                id
+            }
+            None => {
+                self.entries.push(Some(entry));
+                (self.entries.len() - 1) as EntryId
+            }
+        };
+        let entries = &self.entries;
+        self.by_text.insert_unique(hash, id, |id| {
+            entries
+                .get(*id as usize)
+                .and_then(Option::as_ref)
+                .map_or(0, |entry| entry.hash)
+        });
+        self.order_next.push(id);
+        self.seen_count += 1;
+        id
+    }
+
+    pub(crate) fn entry(&self, id: EntryId) -> Option<&Entry> {
+        self.entries.get(id as usize)?.as_ref()
+    }
+
+    pub(crate) fn entry_mut(&mut self, id: EntryId) -> Option<&mut Entry> {
+        self.entries.get_mut(id as usize)?.as_mut()
+    }
+
+    /// The series gets a marker if the next scrape does not track it.
+    #[inline]
+    pub(crate) fn track(&mut self, id: EntryId) {
+        let scrape = self.scrape;
+        if let Some(entry) = self.entry_mut(id)
+            && entry.tracked != scrape
+        {
+            entry.tracked = scrape;
+            self.tracked_now.push(id);
+        }
+    }
+
+    /// Takes [`track`](Self::track) back: the sample was not taken.
+    pub(crate) fn untrack(&mut self, id: EntryId) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.tracked = 0;
+            self.untracked_any = true;
+        }
+    }
+
+    /// Forgets what this scrape tracked: it failed, and its samples were rolled back.
+    pub(crate) fn untrack_all(&mut self) {
+        for id in std::mem::take(&mut self.tracked_now) {
+            if let Some(entry) = self.entry_mut(id) {
+                entry.tracked = 0;
+            }
+        }
+    }
+
+    /// Series that were tracked in the last scrape and are not in this one.
+    pub(crate) fn vanished(&self) -> Vec<SeriesRef> {
+        let mut vanished: Vec<SeriesRef> = self
+            .tracked_before
+            .iter()
+            .filter_map(|id| self.entry(*id))
+            .filter(|entry| entry.tracked != self.scrape)
+            .map(|entry| entry.series)
+            .collect();
+        if !vanished.is_empty() {
+            // The same series may be written otherwise now.
+            let mut present: Vec<SeriesRef> = self
+                .tracked_now
+                .iter()
+                .filter_map(|id| self.entry(*id))
+                .filter(|entry| entry.tracked == self.scrape)
+                .map(|entry| entry.series)
+                .collect();
+            present.sort_unstable();
+            vanished.retain(|series| present.binary_search(series).is_err());
+        }
+        vanished
+    }
+
+    /// Ends a scrape; `successful` if its body was not empty and was read to its end. Whether
+    /// entries had to be dropped for their number alone.
+    pub(crate) fn end(&mut self, successful: bool) -> bool {
+        let forced = !successful && self.len() > self.settled_len * 2 + STRAY_ENTRIES_MAX;
+        if self.untracked_any {
+            let (entries, scrape) = (&self.entries, self.scrape);
+            self.tracked_now.retain(|id| {
+                let entry = entries.get(*id as usize).and_then(Option::as_ref);
+                entry.is_some_and(|entry| entry.tracked == scrape)
+            });
+        }
+        std::mem::swap(&mut self.tracked_before, &mut self.tracked_now);
+        self.tracked_now.clear();
+        if successful {
+            std::mem::swap(&mut self.order, &mut self.order_next);
+        }
+        if (successful && self.len() > self.seen_count) || forced {
+            self.sweep();
+        }
+        if successful {
+            self.settled_len = self.len();
+        }
+        forced
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    fn sweep(&mut self) {
+        let scrape = self.scrape;
+        for (index, slot) in self.entries.iter_mut().enumerate() {
+            let Some(entry) = slot else { continue };
+            if entry.seen == scrape {
+                continue;
+            }
+            let id = index as EntryId;
+            if let Ok(found) = self.by_text.find_entry(entry.hash, |other| *other == id) {
+                found.remove();
+            }
+            *slot = None;
+            self.free.push(id);
+        }
+        let entries = &self.entries;
+        let live = |id: &EntryId| entries.get(*id as usize).is_some_and(Option::is_some);
+        self.order.retain(live);
+        self.tracked_before.retain(live);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scrape(cache: &mut Cache, texts: &[&str]) {
+        cache.begin();
+        for text in texts {
+            let id = match cache.find(text.as_bytes()) {
+                Some(found) => found.id,
+                None => {
+                    let number = text.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
+                    cache.insert(text.as_bytes(), Some(Labels::empty()), SeriesRef(number))
+                }
+            };
+            cache.track(id);
+        }
+    }
+
+    #[test]
+    fn vanished_series_are_named_once() {
+        let mut cache = Cache::default();
+        scrape(&mut cache, &["a", "b", "c"]);
+        assert!(cache.vanished().is_empty());
+        cache.end(true);
+        scrape(&mut cache, &["c", "a"]);
+        assert_eq!(cache.vanished(), [SeriesRef(98)]);
+        cache.end(true);
+        assert_eq!(cache.len(), 2);
+        scrape(&mut cache, &["a", "b", "c"]);
+        assert!(cache.vanished().is_empty());
+    }
+
+    #[test]
+    fn the_expected_line_follows_the_one_found() {
+        let mut cache = Cache::default();
+        scrape(&mut cache, &["a", "b", "c", "d"]);
+        cache.end(true);
+        cache.begin();
+        assert_eq!(
+            cache.expected().map(|(_, text)| text),
+            Some(b"a".as_slice())
+        );
+        cache.find(b"c");
+        assert_eq!(
+            cache.expected().map(|(_, text)| text),
+            Some(b"d".as_slice())
+        );
+    }
+
+    #[test]
+    fn a_failed_scrape_leaves_everything_to_be_marked() {
+        let mut cache = Cache::default();
+        scrape(&mut cache, &["a", "b"]);
+        cache.end(true);
+        scrape(&mut cache, &["a"]);
+        cache.untrack_all();
+        assert_eq!(cache.vanished().len(), 2);
+        cache.end(false);
+        scrape(&mut cache, &["a", "b"]);
+        assert!(cache.vanished().is_empty());
+    }
+
+    #[test]
+    fn repeats_are_seen() {
+        let mut cache = Cache::default();
+        scrape(&mut cache, &["a"]);
+        assert!(cache.find(b"a").is_some_and(|found| found.repeated));
+    }
+}

@@ -1,0 +1,279 @@
+//! One target, scraped again and again until told to stop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwapOption;
+use http_client::Connection;
+use model::Timestamp;
+use parking_lot::Mutex;
+use stdx::pool::{Pool, PoolError};
+use tokio::sync::watch;
+use tokio::time::{Instant as TokioInstant, Interval, MissedTickBehavior};
+
+use crate::append::{self, Context, LoopState};
+use crate::error::Error;
+use crate::fetch::{self, Answer};
+use crate::offset;
+use crate::target::{Health, LastScrape};
+
+/// A scrape that is late by at most this, and by at most a hundredth of its interval, gets the time
+/// it was due: regular times compress better.
+const TIMESTAMP_TOLERANCE: Duration = Duration::from_millis(2);
+/// How long to wait before offering work to a full pool again.
+const POOL_RETRY: Duration = Duration::from_millis(5);
+
+/// What a loop is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Go on.
+    Run,
+    /// Stop, and end the target's series once it is sure that nobody else scrapes it.
+    StopWithMarkers,
+    /// Stop.
+    StopSilently,
+}
+
+/// A running loop, seen from its pool.
+#[derive(Debug)]
+pub(crate) struct LoopHandle {
+    command: watch::Sender<Command>,
+    pub(crate) state: Arc<Mutex<LoopState>>,
+}
+
+/// What a loop needs.
+pub(crate) struct ScrapeLoop {
+    pub(crate) context: Context,
+    pub(crate) state: Arc<Mutex<LoopState>>,
+    pub(crate) connection: Connection,
+    pub(crate) workers: Pool,
+    pub(crate) offset_seed: u64,
+    /// Set if every scrape of the pool fails (too many targets).
+    pub(crate) forced_error: Arc<ArcSwapOption<Error>>,
+    /// Whether to begin at once instead of at the target's offset.
+    pub(crate) at_once: bool,
+}
+
+impl LoopHandle {
+    /// Starts `scrape_loop`. Call it inside the async runtime.
+    pub(crate) fn start(scrape_loop: ScrapeLoop) -> Self {
+        let (command, commands) = watch::channel(Command::Run);
+        let state = scrape_loop.state.clone();
+        tokio::spawn(scrape_loop.run(commands));
+        Self { command, state }
+    }
+
+    pub(crate) fn command(&self, command: Command) {
+        self.command.send_replace(command);
+    }
+
+    /// Whether the loop has ended, markers and all.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.command.is_closed()
+    }
+}
+
+impl ScrapeLoop {
+    async fn run(mut self, mut commands: watch::Receiver<Command>) {
+        let interval = self.context.target.interval();
+        if !self.at_once {
+            let hash = self.context.target.hash();
+            let wait = offset::until_next(now_ns(), interval, hash, self.offset_seed);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                // No scrape yet: nothing to end.
+                _ = commands.changed() => return,
+            }
+        }
+        let mut beat = tokio::time::interval_at(TokioInstant::now() + interval, interval);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut due = now_ns();
+        let mut last: Option<Instant> = None;
+        loop {
+            let time = aligned(now_ns(), &mut due, interval);
+            last = Some(self.scrape(last, time, &mut commands).await);
+            if *commands.borrow() == Command::Run {
+                tokio::select! {
+                    _ = beat.tick() => {}
+                    _ = commands.changed() => {}
+                }
+            }
+            match *commands.borrow_and_update() {
+                Command::Run => {}
+                Command::StopSilently => return,
+                Command::StopWithMarkers => break,
+            }
+        }
+        self.end_of_run(&mut beat, &mut commands, interval).await;
+    }
+
+    /// One scrape; when it began.
+    async fn scrape(
+        &mut self,
+        last: Option<Instant>,
+        time: Timestamp,
+        commands: &mut watch::Receiver<Command>,
+    ) -> Instant {
+        let started = Instant::now();
+        if let Some(last) = last {
+            let seconds = started.duration_since(last).as_secs_f64();
+            let interval = self.context.target.interval_text();
+            let metrics = &self.context.metrics;
+            metrics.interval_length.with(&[interval]).observe(seconds);
+            metrics
+                .interval_length_histogram
+                .with(&[interval])
+                .observe(seconds);
+        }
+        let answer = match self.forced_error.load_full() {
+            Some(forced) => Err((*forced).clone()),
+            None => {
+                tokio::select! {
+                    answer = self.fetch() => answer,
+                    // What a target that is no longer wanted would say is of no interest.
+                    _ = commands.wait_for(|command| *command != Command::Run) => return started,
+                }
+            }
+        };
+        if let Err(err) = &answer {
+            tracing::debug!(
+                component = "scrape manager",
+                scrape_pool = %self.context.options.job_name,
+                target = %self.context.target.url(),
+                err = %err,
+                "Scrape failed"
+            );
+        }
+        let answer = Mutex::new(Some(answer));
+        let answer = Arc::new(answer);
+        let outcome = self
+            .work(move |context, state| {
+                let answer = answer.lock().take();
+                if let Some(answer) = answer {
+                    append::scrape(context, state, answer, time, started);
+                }
+            })
+            .await;
+        if let Err(err) = outcome {
+            tracing::error!(
+                component = "scrape manager",
+                scrape_pool = %self.context.options.job_name,
+                target = %self.context.target.url(),
+                err = %err,
+                "Scrape worker failed"
+            );
+            self.context.target.report(LastScrape {
+                health: Health::Down,
+                error: Error::Worker(err.to_string()).to_string(),
+                time: Some(time),
+                duration: started.elapsed(),
+            });
+        }
+        started
+    }
+
+    async fn fetch(&mut self) -> Result<Answer, Error> {
+        let timeout = self.context.target.timeout();
+        let headers = fetch::headers(&self.context.options, timeout.as_secs_f64());
+        let deadline = TokioInstant::now() + timeout;
+        let limit = self.context.options.body_size_limit;
+        fetch::fetch(
+            &mut self.connection,
+            &self.context.target,
+            &headers,
+            limit,
+            deadline,
+        )
+        .await
+    }
+
+    /// Runs `job` on a worker, waiting while all are busy.
+    async fn work<F>(&self, job: F) -> Result<(), PoolError>
+    where
+        F: Fn(&Context, &mut LoopState) + Clone + Send + 'static,
+    {
+        loop {
+            let (context, state, job) = (self.context.clone(), self.state.clone(), job.clone());
+            let run = self.workers.run(move || job(&context, &mut state.lock()));
+            match run.await {
+                Err(PoolError::Full) => tokio::time::sleep(POOL_RETRY).await,
+                other => return other,
+            }
+        }
+    }
+
+    /// Waits until another loop for this target would have scraped it twice, then ends its series
+    /// at the time of the first of the two: if there is another loop, that is too late to matter.
+    async fn end_of_run(
+        &self,
+        beat: &mut Interval,
+        commands: &mut watch::Receiver<Command>,
+        interval: Duration,
+    ) {
+        let waiting = async {
+            beat.tick().await;
+            let time = (now_ns() / 1_000_000) as Timestamp;
+            beat.tick().await;
+            tokio::time::sleep(interval / 10).await;
+            time
+        };
+        let time = tokio::select! {
+            time = waiting => time,
+            _ = commands.wait_for(|command| *command == Command::StopSilently) => return,
+        };
+        let outcome = self
+            .work(move |context, state| append::end_of_run(context, state, time))
+            .await;
+        if let Err(err) = outcome {
+            tracing::error!(
+                component = "scrape manager",
+                scrape_pool = %self.context.options.job_name,
+                target = %self.context.target.url(),
+                err = %err,
+                "Stale append failed"
+            );
+        }
+    }
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
+/// The time of a scrape that begins `now_ns`, where one was due at `due_ns` or some whole intervals
+/// later.
+fn aligned(now_ns: u64, due_ns: &mut u64, interval: Duration) -> Timestamp {
+    let interval_ns = (interval.as_nanos() as u64).max(1);
+    let tolerance_ns = (interval_ns / 100).min(TIMESTAMP_TOLERANCE.as_nanos() as u64);
+    let late = now_ns.saturating_sub(*due_ns);
+    *due_ns += late / interval_ns * interval_ns;
+    let time_ns = if now_ns.saturating_sub(*due_ns) <= tolerance_ns {
+        *due_ns
+    } else {
+        now_ns
+    };
+    (time_ns / 1_000_000) as Timestamp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slightly_late_scrapes_get_the_time_they_were_due() {
+        fn check(late_ns: u64, expected_ms: i64) {
+            let mut due = 1_000_000_000;
+            let time = aligned(due + late_ns, &mut due, Duration::from_secs(10));
+            assert_eq!(time, expected_ms);
+        }
+        check(0, 1000);
+        check(2_000_000, 1000);
+        check(3_000_000, 1003);
+        check(10_001_000_000, 11_000);
+        check(35_000_000_000, 36_000);
+    }
+}

@@ -1,0 +1,376 @@
+//! Targets: labels before and after relabelling, URL, state.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gocompat::quote::quote;
+use model::label_name::{
+    ADDRESS, INSTANCE, JOB, META_PREFIX, METRICS_PATH, PARAM_PREFIX, RESERVED_PREFIX, SCHEME,
+    SCRAPE_INTERVAL, SCRAPE_TIMEOUT, is_legacy_label_name,
+};
+use model::{Labels, LabelsBuilder, Metadata, Timestamp, relabel};
+use parking_lot::Mutex;
+
+use crate::offset::fnv1a;
+use crate::options::JobOptions;
+
+/// How a target is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Health {
+    /// Not scraped yet.
+    #[default]
+    Unknown,
+    /// The last scrape succeeded.
+    Up,
+    /// The last scrape failed.
+    Down,
+}
+
+impl Health {
+    /// As the API has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// What the last scrape came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LastScrape {
+    /// How the target is doing.
+    pub health: Health,
+    /// The error; empty if there was none.
+    pub error: String,
+    /// When it was, or `None` before the first.
+    pub time: Option<Timestamp>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// A target that is scraped.
+#[derive(Debug)]
+pub struct Target {
+    /// All labels after relabelling, those for internal use among them.
+    all_labels: Labels,
+    /// The labels its series get.
+    labels: Labels,
+    interval: Duration,
+    timeout: Duration,
+    url: String,
+    hash: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    discovered: Option<Arc<Discovered>>,
+    last: LastScrape,
+    /// By metric family.
+    metadata: Arc<Mutex<MetadataMap>>,
+}
+
+/// Metadata of a target's metric families, and in which scrape each was last seen.
+pub(crate) type MetadataMap = BTreeMap<String, (Metadata, u64)>;
+
+/// What discovery said about a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// Its own labels.
+    pub target: Labels,
+    /// Its group's labels.
+    pub group: Labels,
+}
+
+/// What target relabelling came to.
+#[derive(Debug)]
+pub enum Populated {
+    /// A target to scrape.
+    Kept(Target),
+    /// A rule dropped it.
+    Dropped,
+    /// It cannot be scraped.
+    Failed(String),
+}
+
+impl Target {
+    /// The target that `discovered` becomes under `options`.
+    pub fn populate(discovered: Discovered, options: &JobOptions) -> Populated {
+        let mut builder = discovered_builder(&discovered, options);
+        if !relabel::process_builder(&mut builder, &options.relabel_configs) {
+            return Populated::Dropped;
+        }
+        match Self::from_relabelled(builder, options) {
+            Ok(target) => {
+                target.state.lock().discovered = Some(Arc::new(discovered));
+                Populated::Kept(target)
+            }
+            Err(reason) => Populated::Failed(reason),
+        }
+    }
+
+    fn from_relabelled(mut builder: LabelsBuilder, options: &JobOptions) -> Result<Self, String> {
+        let address = builder.value_or_empty(ADDRESS).to_owned();
+        if address.is_empty() {
+            return Err("no address".to_owned());
+        }
+        if address.contains('/') {
+            return Err(format!("{} is not a valid hostname", quote(&address)));
+        }
+        let interval = duration(&builder, SCRAPE_INTERVAL, "interval")?;
+        let timeout = duration(&builder, SCRAPE_TIMEOUT, "timeout")?;
+        if timeout > interval {
+            let interval = quote(builder.value_or_empty(SCRAPE_INTERVAL));
+            let timeout = quote(builder.value_or_empty(SCRAPE_TIMEOUT));
+            return Err(format!(
+                "scrape timeout cannot be greater than scrape interval ({timeout} > {interval})"
+            ));
+        }
+        builder.retain(|name, _| !name.starts_with(META_PREFIX));
+        if builder.value_or_empty(INSTANCE).is_empty() {
+            builder.set(INSTANCE, &address);
+        }
+        let all_labels = builder.labels();
+        builder.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
+        let url = url(&all_labels, options);
+        let hash = fnv1a(format!("{:016}{url}", all_labels.hash64()).as_bytes());
+        let labels = builder.labels();
+        Ok(Self {
+            all_labels,
+            labels,
+            interval,
+            timeout,
+            url,
+            hash,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The labels its series get.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// All labels after relabelling, those for internal use among them.
+    pub fn all_labels(&self) -> &Labels {
+        &self.all_labels
+    }
+
+    /// Where it is scraped.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How often it is scraped, as text.
+    pub fn interval_text(&self) -> &str {
+        self.all_labels.value_or_empty(SCRAPE_INTERVAL)
+    }
+
+    /// How long a scrape may take, as text.
+    pub fn timeout_text(&self) -> &str {
+        self.all_labels.value_or_empty(SCRAPE_TIMEOUT)
+    }
+
+    /// How often it is scraped.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// How long a scrape may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The labels before relabelling.
+    pub fn discovered_labels(&self, options: &JobOptions) -> Labels {
+        let discovered = self.state.lock().discovered.clone();
+        discovered.map_or_else(Labels::empty, |found| discovered_labels(&found, options))
+    }
+
+    /// What the last scrape came to.
+    pub fn last_scrape(&self) -> LastScrape {
+        self.state.lock().last.clone()
+    }
+
+    /// Metadata of all metric families, sorted by name.
+    pub fn metadata(&self) -> Vec<(String, Metadata)> {
+        let map = self.metadata_map();
+        let map = map.lock();
+        map.iter()
+            .map(|(name, (metadata, _))| (name.clone(), metadata.clone()))
+            .collect()
+    }
+
+    /// Metadata of one metric family.
+    pub fn metadata_of(&self, family: &str) -> Option<Metadata> {
+        self.metadata_map()
+            .lock()
+            .get(family)
+            .map(|(metadata, _)| metadata.clone())
+    }
+
+    /// Number of metric families with metadata, and the bytes of their names and metadata.
+    pub fn metadata_size(&self) -> (usize, usize) {
+        let map = self.metadata_map();
+        let map = map.lock();
+        let bytes = map
+            .iter()
+            .map(|(name, (metadata, _))| {
+                // The reference counts the type's name here.
+                name.len()
+                    + metadata.help.len()
+                    + metadata.unit.len()
+                    + metadata.metric_type.as_str().len()
+            })
+            .sum();
+        (map.len(), bytes)
+    }
+
+    pub(crate) fn metadata_map(&self) -> Arc<Mutex<MetadataMap>> {
+        self.state.lock().metadata.clone()
+    }
+
+    /// Tells targets apart: labels and URL.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Takes over what discovery says now; labels after relabelling are the same.
+    pub(crate) fn rediscovered(&self, newer: &Self) {
+        let discovered = newer.state.lock().discovered.clone();
+        self.state.lock().discovered = discovered;
+    }
+
+    pub(crate) fn report(&self, last: LastScrape) {
+        self.state.lock().last = last;
+    }
+}
+
+/// The labels before relabelling: the target's own, its group's, the job's.
+pub fn discovered_labels(discovered: &Discovered, options: &JobOptions) -> Labels {
+    discovered_builder(discovered, options).labels()
+}
+
+fn discovered_builder(discovered: &Discovered, options: &JobOptions) -> LabelsBuilder {
+    let mut builder = LabelsBuilder::from_labels(&discovered.target);
+    let mut default = |name: &str, value: &str| {
+        if builder.value_or_empty(name).is_empty() {
+            builder.set(name, value);
+        }
+    };
+    for (name, value) in &discovered.group {
+        default(name, value);
+    }
+    default(JOB, &options.job_name);
+    default(
+        SCRAPE_INTERVAL,
+        &model::duration::format(options.scrape_interval_ms),
+    );
+    default(
+        SCRAPE_TIMEOUT,
+        &model::duration::format(options.scrape_timeout_ms),
+    );
+    default(METRICS_PATH, &options.metrics_path);
+    default(SCHEME, &options.scheme);
+    for (name, values) in &options.params {
+        if let Some(value) = values.first() {
+            default(&format!("{PARAM_PREFIX}{name}"), value);
+        }
+    }
+    builder
+}
+
+fn duration(builder: &LabelsBuilder, label: &str, what: &str) -> Result<Duration, String> {
+    let ms = model::duration::parse(builder.value_or_empty(label))
+        .map_err(|err| format!("error parsing scrape {what}: {err}"))?;
+    match u64::try_from(ms) {
+        Ok(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
+        _ => Err(format!("scrape {what} cannot be 0")),
+    }
+}
+
+/// The URL that the labels and the job's parameters make.
+fn url(labels: &Labels, options: &JobOptions) -> String {
+    let mut params: BTreeMap<&str, Vec<&str>> = options
+        .params
+        .iter()
+        .map(|(name, values)| (name.as_str(), values.iter().map(String::as_str).collect()))
+        .collect();
+    for (name, value) in labels {
+        if let Some(name) = name.strip_prefix(PARAM_PREFIX) {
+            let values = params.entry(name).or_default();
+            match values.first_mut() {
+                Some(first) => *first = value,
+                None => values.push(value),
+            }
+        }
+    }
+    let mut url = format!(
+        "{}://{}",
+        labels.value_or_empty(SCHEME),
+        labels.value_or_empty(ADDRESS)
+    );
+    let path = labels.value_or_empty(METRICS_PATH);
+    if !path.is_empty() && !path.starts_with('/') {
+        url.push('/');
+    }
+    escape(path, b"$&+,/:;=@", &mut url);
+    let mut separator = '?';
+    for (name, values) in params {
+        for value in values {
+            url.push(separator);
+            separator = '&';
+            escape_query(name, &mut url);
+            url.push('=');
+            escape_query(value, &mut url);
+        }
+    }
+    url
+}
+
+fn escape_query(text: &str, out: &mut String) {
+    for (index, part) in text.split(' ').enumerate() {
+        if index > 0 {
+            out.push('+');
+        }
+        escape(part, b"", out);
+    }
+}
+
+/// Appends `text` with everything but letters, digits, `-_.~` and `plain` as `%XX`.
+fn escape(text: &str, plain: &[u8], out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || plain.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+/// A label set as texts show it: `{a="1", "b c"="2"}`.
+pub fn labels_text(labels: &Labels) -> String {
+    let mut text = String::from("{");
+    for (index, (name, value)) in labels.iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        if is_legacy_label_name(name) {
+            text.push_str(name);
+        } else {
+            text.push_str(&quote(name));
+        }
+        text.push('=');
+        text.push_str(&quote(value));
+    }
+    text.push('}');
+    text
+}
+
+#[cfg(test)]
+mod tests;
