@@ -14,6 +14,7 @@ mod group;
 mod node;
 mod repeat;
 
+pub use regex_syntax::hir;
 use regex_syntax::hir::{Dot, Hir, Look};
 
 use super::RegexError;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use gocompat::regex::{Captures, Regex, RegexError};
+use gocompat::regex::{Captures, Regex, RegexError, syntax};
 
 use crate::regex_matcher::RegexMatcher;
 
@@ -35,8 +35,9 @@ impl RelabelRegex {
         let compiled = if source == DEFAULT_REGEX {
             None
         } else {
-            let regex = Regex::new_anchored(source)?;
-            let matcher = RegexMatcher::from_regex(regex.clone());
+            let parsed = syntax::parse_anchored(source)?;
+            let regex = Regex::from_parsed(source, parsed.clone())?;
+            let matcher = RegexMatcher::from_anchored(&parsed, &regex);
             Some(Arc::new(Compiled { regex, matcher }))
         };
         Ok(Self {
