@@ -4,55 +4,32 @@ use gocompat::float::format_f;
 use model::Matcher;
 use serde_json::Value;
 
-use crate::ast::{AtModifier, BinaryExpr, Call, Cardinality, Expr, VectorMatching, VectorSelector};
+use crate::ast::{
+    AggregateExpr, AtModifier, BinaryExpr, Call, Cardinality, Expr, MatrixSelector, ParenExpr,
+    SubqueryExpr, UnaryExpr, VectorMatching, VectorSelector,
+};
 use crate::print::sign;
 
 /// One object a node, children inside.
+///
+/// Kept free of temporaries, which every level of a deep tree would pay for in stack.
 pub fn to_json(expr: &Expr) -> Value {
     match expr {
-        Expr::Aggregate(node) => object([
-            ("type", "aggregation".into()),
-            ("op", node.op.as_str().into()),
-            ("expr", to_json(&node.expr)),
-            ("param", node.param.as_ref().map_or(Value::Null, to_json)),
-            ("grouping", node.grouping.as_slice().into()),
-            ("without", node.without.into()),
-        ]),
+        Expr::Aggregate(node) => aggregation(node),
         Expr::Binary(node) => binary(node),
         Expr::Call(node) => call(node),
-        Expr::Matrix(node) => {
-            let mut value = selector(&node.selector, "matrixSelector");
-            value["range"] = node.range_ms.into();
-            value
-        }
-        Expr::Subquery(node) => object([
-            ("type", "subquery".into()),
-            ("expr", to_json(&node.expr)),
-            ("range", node.range_ms.into()),
-            ("offset", node.offset_ms.into()),
-            ("step", node.step_ms.into()),
-            ("timestamp", timestamp(node.at)),
-            ("startOrEnd", start_or_end(node.at)),
-        ]),
-        Expr::Number(node) => object([
-            ("type", "numberLiteral".into()),
-            ("val", format_f(node.value).into()),
-        ]),
-        Expr::Paren(node) => object([("type", "parenExpr".into()), ("expr", to_json(&node.expr))]),
-        Expr::String(node) => object([
-            ("type", "stringLiteral".into()),
-            ("val", node.value.as_str().into()),
-        ]),
-        Expr::Unary(node) => object([
-            ("type", "unaryExpr".into()),
-            ("op", sign(node.negative).to_string().into()),
-            ("expr", to_json(&node.expr)),
-        ]),
+        Expr::Matrix(node) => matrix(node),
+        Expr::Subquery(node) => subquery(node),
+        Expr::Number(node) => literal("numberLiteral", &format_f(node.value)),
+        Expr::Paren(node) => paren(node),
+        Expr::String(node) => literal("stringLiteral", &node.value),
+        Expr::Unary(node) => unary(node),
         Expr::Vector(node) => selector(node, "vectorSelector"),
     }
 }
 
 /// Moves its values: the `json!` macro copies them, which is quadratic in the tree's height.
+#[inline(never)]
 fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(
         members
@@ -60,6 +37,51 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
             .into_iter()
             .collect(),
     )
+}
+
+fn aggregation(node: &AggregateExpr) -> Value {
+    object([
+        ("type", "aggregation".into()),
+        ("op", node.op.as_str().into()),
+        ("expr", to_json(&node.expr)),
+        ("param", node.param.as_ref().map_or(Value::Null, to_json)),
+        ("grouping", node.grouping.as_slice().into()),
+        ("without", node.without.into()),
+    ])
+}
+
+fn matrix(node: &MatrixSelector) -> Value {
+    let mut value = selector(&node.selector, "matrixSelector");
+    value["range"] = node.range_ms.into();
+    value
+}
+
+fn subquery(node: &SubqueryExpr) -> Value {
+    object([
+        ("type", "subquery".into()),
+        ("expr", to_json(&node.expr)),
+        ("range", node.range_ms.into()),
+        ("offset", node.offset_ms.into()),
+        ("step", node.step_ms.into()),
+        ("timestamp", timestamp(node.at)),
+        ("startOrEnd", start_or_end(node.at)),
+    ])
+}
+
+fn literal(kind: &str, value: &str) -> Value {
+    object([("type", kind.into()), ("val", value.into())])
+}
+
+fn paren(node: &ParenExpr) -> Value {
+    object([("type", "parenExpr".into()), ("expr", to_json(&node.expr))])
+}
+
+fn unary(node: &UnaryExpr) -> Value {
+    object([
+        ("type", "unaryExpr".into()),
+        ("op", sign(node.negative).to_string().into()),
+        ("expr", to_json(&node.expr)),
+    ])
 }
 
 fn binary(node: &BinaryExpr) -> Value {
