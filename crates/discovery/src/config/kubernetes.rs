@@ -143,8 +143,8 @@ impl KubernetesSdConfig {
     fn check_selectors(&self) -> Result<(), String> {
         let allowed: &[&str] = match self.role.as_str() {
             "pod" => &["pod", "node"],
-            "endpoints" => &["pod", "service", "endpoints", "node"],
-            "endpointslice" => &["pod", "service", "endpointslice", "node"],
+            "endpoints" => &["pod", "service", "endpoints"],
+            "endpointslice" => &["pod", "service", "endpointslice"],
             "service" => &["service"],
             "node" => &["node"],
             _ => &["ingress"],
