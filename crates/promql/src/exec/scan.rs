@@ -49,16 +49,12 @@ impl Evaluator<'_> {
                 sink(series)
             };
             self.newest(selector, grid, &mut named, &mut |columns, index| {
-                let times = if start_time {
-                    &columns.start_timestamps
+                let time = if start_time {
+                    columns.start_timestamps.get(index).copied().unwrap_or(0)
                 } else {
-                    &columns.timestamps
+                    *columns.timestamps.get(index)?
                 };
-                let time = times
-                    .get(index)
-                    .copied()
-                    .filter(|time| !start_time || *time != 0);
-                time.map(|time| Point::Float(time as f64 / 1000.0))
+                Some(Point::Float(time as f64 / 1000.0))
             })
         })
     }

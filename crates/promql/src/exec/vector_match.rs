@@ -193,14 +193,10 @@ struct Results {
 }
 
 impl Join<'_, '_> {
-    /// Value for a missing element of the "many" side, of the "one" side.
+    /// Value for a missing element of the "many" side, of the "one" side. As in the reference,
+    /// `fill_left` means the "many" side with `group_right` too, although that stands right.
     fn fills(&self) -> (Option<f64>, Option<f64>) {
-        let matching = self.shape.matching;
-        if self.swapped {
-            (matching.fill_rhs, matching.fill_lhs)
-        } else {
-            (matching.fill_lhs, matching.fill_rhs)
-        }
+        (self.shape.matching.fill_lhs, self.shape.matching.fill_rhs)
     }
 
     fn step(&mut self, step: usize) -> Result<(), QueryError> {
