@@ -101,6 +101,7 @@ impl HeadAppender {
                 return Err(refused);
             }
         }
+        validate(&value)?;
         if !series.logged {
             self.unlogged.push(slot);
         }
@@ -370,6 +371,16 @@ impl Tally {
     pub(crate) fn range(&self) -> Option<(Timestamp, Timestamp)> {
         (self.mint <= self.maxt).then_some((self.mint, self.maxt))
     }
+}
+
+/// Refuses histograms that contradict themselves.
+fn validate(value: &Value) -> Result<(), AppendError> {
+    match value {
+        Value::Float(_) => Ok(()),
+        Value::Histogram(histogram) => histogram.validate(),
+        Value::FloatHistogram(histogram) => histogram.validate(),
+    }
+    .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
 }
 
 fn time_at(times: &BatchTimes<'_>, position: usize) -> Option<Timestamp> {

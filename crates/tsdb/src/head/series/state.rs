@@ -441,10 +441,10 @@ pub(crate) fn retain(columns: &mut SampleColumns, keep: impl Fn(Timestamp) -> bo
 fn same_histogram(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Histogram(one), Value::Histogram(other)) => {
-            (is_stale(one.sum) && is_stale(other.sum)) || one == other
+            (is_stale(one.sum) && is_stale(other.sum)) || one.same_data(other)
         }
         (Value::FloatHistogram(one), Value::FloatHistogram(other)) => {
-            (is_stale(one.sum) && is_stale(other.sum)) || one == other
+            (is_stale(one.sum) && is_stale(other.sum)) || one.same_data(other)
         }
         _ => false,
     }
