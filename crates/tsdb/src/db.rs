@@ -64,6 +64,7 @@ impl Db {
         let head = Arc::new(Head::new(
             rules,
             options.exemplars_max,
+            options.wal_compression,
             HeadMetrics::new(registry),
         ));
         let blocks = Blocks::open(dir)?;

@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::exemplars::ExemplarRing;
 use crate::metrics::HeadMetrics;
-use crate::wal::Writer;
+use crate::wal::{Compression, Writer};
 use postings::Postings;
 use series::{ChunkRules, SeriesState, SeriesTable};
 use symbols::Symbols;
@@ -61,11 +61,18 @@ pub(crate) struct Head {
     has_tombstones: AtomicBool,
     /// `None` before the replay is through and after closing.
     pub(crate) wal: Mutex<Option<Writer>>,
+    /// How appenders compress what they log.
+    pub(crate) wal_compression: Compression,
     pub(crate) metrics: HeadMetrics,
 }
 
 impl Head {
-    pub(crate) fn new(rules: ChunkRules, exemplars_max: usize, metrics: HeadMetrics) -> Self {
+    pub(crate) fn new(
+        rules: ChunkRules,
+        exemplars_max: usize,
+        wal_compression: Compression,
+        metrics: HeadMetrics,
+    ) -> Self {
         Self {
             symbols: Symbols::new(),
             series: SeriesTable::new(),
@@ -81,6 +88,7 @@ impl Head {
             tombstones: RwLock::default(),
             has_tombstones: AtomicBool::new(false),
             wal: Mutex::new(None),
+            wal_compression,
             metrics,
         }
     }

@@ -6,11 +6,13 @@
 
 pub mod record;
 
+mod batch;
 mod reader;
 mod repair;
 mod segment;
 mod writer;
 
+pub use batch::Batch;
 pub use reader::{Corruption, LogReader, Records};
 pub use repair::repair;
 pub(crate) use segment::remove_temporary;

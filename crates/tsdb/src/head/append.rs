@@ -10,6 +10,7 @@ use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 use super::Head;
 use super::series::{Appended, Fit, StripCursor};
 use crate::exemplars::Kept;
+use crate::wal;
 use crate::wal::record::{
     ExemplarEntry, HistogramEntry, SampleEntry, encode_exemplars, encode_histograms,
     encode_metadata, encode_samples, encode_series,
@@ -243,12 +244,13 @@ impl HeadAppender {
         if records.is_empty() {
             return Ok(());
         }
+        let batch = wal::Batch::pack(&records, self.head.wal_compression);
         let mut wal = self.head.wal.lock();
         let Some(writer) = wal.as_mut() else {
             return Err(AppendError::Io(crate::Error::Closed.to_string()));
         };
         writer
-            .log(&records)
+            .write(&batch)
             .map_err(|err| AppendError::Io(format!("write to WAL: log records: {err}")))
     }
 

@@ -11,7 +11,12 @@ fn head() -> Head {
         range_ms: 7_200_000,
         samples: 120,
     };
-    Head::new(rules, 0, HeadMetrics::new(&Registry::new()))
+    Head::new(
+        rules,
+        0,
+        Compression::None,
+        HeadMetrics::new(&Registry::new()),
+    )
 }
 
 #[test]

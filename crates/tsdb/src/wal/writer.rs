@@ -9,10 +9,13 @@ use telemetry::{Counter, CounterFamily, Gauge, Registry, Summary};
 
 use super::segment::segment_path;
 use super::{
-    Compression, FLAG_SNAPPY, FLAG_ZSTD, FRAGMENT_FIRST, FRAGMENT_FULL, FRAGMENT_HEADER_BYTES,
-    FRAGMENT_LAST, FRAGMENT_MIDDLE, PAGE_BYTES,
+    Batch, Compression, FRAGMENT_FIRST, FRAGMENT_FULL, FRAGMENT_HEADER_BYTES, FRAGMENT_LAST,
+    FRAGMENT_MIDDLE, PAGE_BYTES,
 };
 use crate::Error;
+
+/// Bytes of the framing buffer that outlive a batch.
+const FRAMED_BYTES_KEPT: usize = 1 << 20;
 
 /// Instruments of a log, under the reference's names.
 #[derive(Debug, Clone)]
@@ -88,10 +91,6 @@ pub struct Writer {
     /// A sync failed: what the disk holds is unknown, and a later sync may wrongly say all is well.
     unsynced: bool,
     framed: Vec<u8>,
-    packed: Vec<u8>,
-    snappy: snap::raw::Encoder,
-    zstd: Option<zstd::bulk::Compressor<'static>>,
-    saved: Counter,
     metrics: WriterMetrics,
 }
 
@@ -103,12 +102,6 @@ impl std::fmt::Debug for Writer {
             .field("offset", &self.offset)
             .finish_non_exhaustive()
     }
-}
-
-/// Where the record lies in the packed bytes of its batch.
-struct Packed {
-    end: usize,
-    flags: u8,
 }
 
 impl Writer {
@@ -125,13 +118,6 @@ impl Writer {
         }
         let file = create_segment(dir, segment)?;
         metrics.segment_current.set(f64::from(segment));
-        let zstd = match compression {
-            Compression::Zstd => Some(
-                zstd::bulk::Compressor::new(1)
-                    .map_err(|err| Error::io("start compression of", dir, err))?,
-            ),
-            Compression::None | Compression::Snappy => None,
-        };
         Ok(Self {
             dir: dir.to_owned(),
             segment_bytes,
@@ -142,10 +128,6 @@ impl Writer {
             tail_dirty: false,
             unsynced: false,
             framed: Vec::new(),
-            packed: Vec::new(),
-            snappy: snap::raw::Encoder::new(),
-            zstd,
-            saved: metrics.record_bytes_saved.with(&[compression.as_str()]),
             metrics,
         })
     }
@@ -155,46 +137,46 @@ impl Writer {
         self.segment
     }
 
-    /// Writes `records` behind each other with one write, all into one segment. On an error none
-    /// of them is in the log: what was written of them is cut off, at once or before the next
-    /// batch.
+    /// Writes `records` as one [`Batch`].
     pub fn log(&mut self, records: &[Vec<u8>]) -> Result<(), Error> {
-        let result = self.try_log(records);
+        self.write(&Batch::pack(records, self.compression))
+    }
+
+    /// Writes the records of `batch` behind each other with one write, all into one segment. On an
+    /// error none of them is in the log: what was written of them is cut off, at once or before
+    /// the next batch.
+    pub fn write(&mut self, batch: &Batch) -> Result<(), Error> {
+        let result = self.try_write(batch);
         if result.is_err() {
             self.metrics.writes_failed.inc();
         }
         result
     }
 
-    fn try_log(&mut self, records: &[Vec<u8>]) -> Result<(), Error> {
+    fn try_write(&mut self, batch: &Batch) -> Result<(), Error> {
         if self.unsynced {
             let path = segment_path(&self.dir, self.segment);
             let err = std::io::Error::other("an earlier sync failed");
             return Err(Error::io("write", &path, err));
         }
         self.cut_dirty_tail()?;
-        let mut packed = Vec::with_capacity(records.len());
-        self.packed.clear();
-        for record in records {
-            let flags = self.pack(record);
-            packed.push(Packed {
-                end: self.packed.len(),
-                flags,
-            });
-        }
-        let fits = |offset: u64| framed_end(offset, &packed) <= self.segment_bytes;
-        if self.offset > 0 && !fits(self.offset) {
+        if self.offset > 0 && framed_end(self.offset, batch) > self.segment_bytes {
             self.next_segment()?;
         }
         self.framed.clear();
-        let mut start = 0;
-        for record in &packed {
-            let data = self.packed.get(start..record.end).unwrap_or_default();
-            let parts = frame(&mut self.framed, self.offset, data, record.flags);
+        // Kept for the next batch, unless this one was out of the ordinary.
+        self.framed.shrink_to(FRAMED_BYTES_KEPT);
+        for (record, flags) in batch.iter() {
+            let parts = frame(&mut self.framed, self.offset, record, flags);
             self.metrics.record_part_writes.add(parts as f64);
-            start = record.end;
         }
-        self.write_framed()
+        self.write_framed()?;
+        let saved = self
+            .metrics
+            .record_bytes_saved
+            .with(&[batch.compression().as_str()]);
+        saved.add(batch.saved_bytes() as f64);
+        Ok(())
     }
 
     fn write_framed(&mut self) -> Result<(), Error> {
@@ -217,41 +199,6 @@ impl Writer {
         self.metrics.record_part_bytes.add(self.framed.len() as f64);
         self.offset = end;
         Ok(())
-    }
-
-    /// Appends `record` to the packed bytes, compressed if that is shorter; returns its flags.
-    fn pack(&mut self, record: &[u8]) -> u8 {
-        let start = self.packed.len();
-        let flags = match (self.compression, &mut self.zstd) {
-            (Compression::Snappy, _) => {
-                self.packed
-                    .resize(start + snap::raw::max_compress_len(record.len()), 0);
-                let target = self.packed.get_mut(start..).unwrap_or_default();
-                match self.snappy.compress(record, target) {
-                    Ok(size) if size < record.len() => {
-                        self.packed.truncate(start + size);
-                        FLAG_SNAPPY
-                    }
-                    _ => 0,
-                }
-            }
-            (Compression::Zstd, Some(zstd)) => match zstd.compress(record) {
-                Ok(shorter) if shorter.len() < record.len() => {
-                    self.packed.extend_from_slice(&shorter);
-                    FLAG_ZSTD
-                }
-                _ => 0,
-            },
-            (Compression::None | Compression::Zstd, _) => 0,
-        };
-        if flags == 0 {
-            self.packed.truncate(start);
-            self.packed.extend_from_slice(record);
-        } else {
-            self.saved
-                .add((record.len() - (self.packed.len() - start)) as f64);
-        }
-        flags
     }
 
     /// Cuts what a failed batch left behind.
@@ -349,12 +296,10 @@ fn page_free(offset: u64) -> usize {
 }
 
 /// Where a batch would end that begins at `offset`.
-fn framed_end(offset: u64, records: &[Packed]) -> u64 {
+fn framed_end(offset: u64, batch: &Batch) -> u64 {
     let mut at = offset;
-    let mut start = 0;
-    for record in records {
-        let mut rest = record.end - start;
-        start = record.end;
+    for (record, _) in batch.iter() {
+        let mut rest = record.len();
         loop {
             if page_free(at) < FRAGMENT_HEADER_BYTES {
                 at += page_free(at) as u64;

@@ -249,7 +249,8 @@ impl SeriesState {
         } else {
             ChunkData::Histograms(std::mem::take(&mut self.cold_mut().histograms).into())
         };
-        self.bytes.clear();
+        // Given back, not kept: the next chunk starts small, and most stay smaller than this one.
+        self.bytes = Vec::new();
         self.open = xor::Appender::new();
         self.closed.reserve_exact(1);
         self.closed.push(ClosedChunk { mint, maxt, data });
