@@ -63,3 +63,24 @@ fn replaces_all_matches_as_go_does() {
     check("x", "", "y", "");
     check("x*", "", "y", "y");
 }
+
+#[test]
+fn damaged_expressions_are_refused_or_compiled() {
+    let seeds = [
+        r"^(?s:(?P<name>[a-z\d]+)|\Qx.y\E{2,3}?|\p{Greek}[^[:alpha:]])$",
+        r"((a*)+?b|c)*(?i-s:\x{e4}\101[!-\]&&b])",
+        "(?U)(x{1,5}){100}|.+|()",
+    ];
+    for seed in seeds {
+        assert!(Regex::new(seed).is_ok(), "{seed}");
+        for at in 0..seed.len() {
+            let _ = Regex::new_anchored(&seed[..at]).map(|regex| regex.is_match(seed));
+            for flip in [1, 8, 0x20] {
+                let mut bytes = seed.as_bytes().to_vec();
+                bytes[at] ^= flip;
+                let text = String::from_utf8_lossy(&bytes);
+                let _ = Regex::new(&text).map(|regex| regex.is_match(seed));
+            }
+        }
+    }
+}
