@@ -73,7 +73,7 @@ fn wal_replay(criterion: &mut Criterion) {
         .throughput(Throughput::Elements((SERIES * STEPS) as u64))
         .sample_size(10);
     group.bench_function("hour", |bencher| {
-        bencher.iter(|| black_box(open(dir.path())))
+        bencher.iter(|| black_box(open(dir.path())));
     });
     group.finish();
 }
