@@ -7,13 +7,21 @@ mod bounds;
 mod buckets;
 mod compact;
 mod equal;
+mod quantile;
+mod reset;
+mod resolution;
+mod sum;
 mod text;
+mod trim;
 mod validate;
 
 use std::sync::Arc;
 
 pub use bounds::bucket_upper_bound;
 pub use buckets::{Bucket, BucketIter};
+pub use quantile::NanObservations;
+pub use resolution::coarser_index;
+pub use sum::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
 pub use validate::HistogramError;
 
 /// Schema of histograms whose bucket bounds are listed explicitly (`custom_values`).
