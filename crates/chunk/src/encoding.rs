@@ -3,7 +3,7 @@
 use model::Timestamp;
 use model::sample::SampleColumns;
 
-use crate::{DecodeError, xor};
+use crate::{DecodeError, histogram, xor};
 
 /// How a chunk's samples are encoded; the number is the encoding byte of all chunk files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,10 +61,10 @@ pub fn decode(
 ) -> Result<(), DecodeError> {
     match encoding {
         Encoding::Xor => xor::decode(bytes, mint, maxt, columns),
-        Encoding::Histogram
-        | Encoding::FloatHistogram
-        | Encoding::Xor2
-        | Encoding::HistogramSt
-        | Encoding::FloatHistogramSt => Err(DecodeError::UnsupportedEncoding(encoding as u8)),
+        Encoding::Histogram => histogram::decode_integer(bytes, mint, maxt, columns),
+        Encoding::FloatHistogram => histogram::decode_float(bytes, mint, maxt, columns),
+        Encoding::Xor2 | Encoding::HistogramSt | Encoding::FloatHistogramSt => {
+            Err(DecodeError::UnsupportedEncoding(encoding as u8))
+        }
     }
 }

@@ -18,7 +18,19 @@ pub enum DecodeError {
         /// Significant bits.
         significant: u8,
     },
+    /// A histogram chunk's schema, spans or number of buckets are impossible.
+    #[error("invalid layout of histogram chunk")]
+    InvalidLayout,
     /// An encoding byte nobody knows, or one that cannot be decoded yet.
     #[error("unsupported chunk encoding {0}")]
     UnsupportedEncoding(u8),
+}
+
+/// Why a sample cannot be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A histogram's spans lay out more or fewer buckets than it has.
+    #[error("histogram spans do not fit its buckets")]
+    SpansMismatch,
 }

@@ -9,8 +9,9 @@
 pub mod bitstream;
 mod encoding;
 mod error;
+pub mod histogram;
 pub mod varbit;
 pub mod xor;
 
 pub use encoding::{Encoding, decode, sample_count};
-pub use error::DecodeError;
+pub use error::{DecodeError, EncodeError};

@@ -14,7 +14,7 @@ use crate::varbit::{fits_signed, sign_extend};
 /// Most bytes one sample takes: 68 bits of time and 77 of value, and the bits they share a byte with.
 pub const SAMPLE_BYTES_MAX: usize = 20;
 /// Leading zero count that says "no window yet".
-const NO_WINDOW: u8 = 0xff;
+pub(crate) const NO_WINDOW: u8 = 0xff;
 /// Field widths of a time's delta of delta by prefix.
 const DOD_WIDTHS: [u32; 5] = [0, 14, 17, 20, 64];
 

@@ -1,0 +1,13 @@
+//! Bytes of native histogram chunks (chunk::histogram) decode or fail, and reopen for appending.
+#![no_main]
+
+use chunk::Encoding;
+use chunk::histogram::FloatHistogramAppender;
+use libfuzzer_sys::fuzz_target;
+use model::sample::SampleColumns;
+
+fuzz_target!(|data: &[u8]| {
+    let mut columns = SampleColumns::default();
+    let _ = chunk::decode(Encoding::FloatHistogram, data, i64::MIN, i64::MAX, &mut columns);
+    let _ = FloatHistogramAppender::reopen(data);
+});
