@@ -1,9 +1,18 @@
 //! The server program: what was typed → what is meant → start, reload, stop.
 //!
-//! Map: [`flags`] (the command line) → [`settings`] (what it means), with [`identity`] (who we say
-//! we are) and [`limits`] (what the machine allows).
+//! Map: [`flags`] (the command line) → [`settings`] (what it means) → `monitor` (the running
+//! server: assembly, reload, shutdown), with `jobs` (configuration → managers), [`identity`] (who
+//! we say we are), [`limits`] (what the machine allows) and `not_built` (what is refused).
 
 pub mod flags;
 pub mod identity;
+mod jobs;
 pub mod limits;
+mod metrics;
+mod monitor;
+mod not_built;
+mod run;
 pub mod settings;
+mod targets;
+
+pub use run::run;

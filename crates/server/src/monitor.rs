@@ -1,0 +1,390 @@
+//! The running server: assembly, reload, shutdown.
+//!
+//! Start: listeners first (health and metrics answer, the API says 503) → store, with the log read
+//! → managers → configuration → ready. Shutdown is the same backwards.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, anyhow};
+use config::{Config, LoadOptions};
+use promql::{Engine, EngineOptions};
+use promql_parser::ParserOptions;
+use stdx::pool::Pool;
+use telemetry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tsdb::Db;
+use web::handler::{Lifecycle, ReloadRequest};
+use web::{Backend, Handler, Limits, Readiness, RuntimeInfo};
+
+use crate::identity;
+use crate::jobs;
+use crate::limits;
+use crate::metrics::ConfigMetrics;
+use crate::settings::{ConfigSource, Settings, host_name};
+use crate::targets::Targets;
+
+/// What a server without a configuration file does: it scrapes itself.
+const BUILT_IN_CONFIG: &str = "\
+global:
+  scrape_interval: 15s
+scrape_configs:
+- job_name: prometheus
+  static_configs:
+  - targets:
+    - ADDRESS
+";
+
+/// Reloads that may wait.
+const RELOAD_QUEUE_LEN_MAX: usize = 4;
+/// Jobs that may wait for a worker of a pool.
+const POOL_QUEUE_LEN_MAX: usize = 4096;
+/// Time that open requests get at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads the configuration and refuses what is not built.
+pub(crate) fn load_config(settings: &Settings) -> anyhow::Result<Config> {
+    let options = LoadOptions {
+        scrape_native_histograms: settings.has_feature("native-histograms"),
+        extra_scrape_metrics: settings.has_feature("extra-scrape-metrics"),
+        ..LoadOptions::default()
+    };
+    let config = match &settings.config_source {
+        ConfigSource::File(path) => config::load_file(path, &options),
+        ConfigSource::BuiltIn => config::load_text(&built_in(settings), &options),
+    };
+    let config = config?;
+    let not_built = config.not_built()?;
+    if !not_built.is_empty() {
+        let names = not_built.join(", ");
+        return Err(anyhow!("not supported yet by this version: {names}"));
+    }
+    Ok(config)
+}
+
+fn built_in(settings: &Settings) -> String {
+    let address = format!("localhost:{}", settings.listen_port());
+    let prefix = settings.route_prefix.trim_end_matches('/');
+    let text = BUILT_IN_CONFIG.replace("ADDRESS", &address);
+    if prefix.is_empty() { text } else { format!("{text}  metrics_path: {prefix}/metrics\n") }
+}
+
+/// How the loaded configuration fares, for status pages.
+#[derive(Default)]
+struct ConfigState {
+    yaml: parking_lot::RwLock<String>,
+    success: AtomicBool,
+    /// Milliseconds since the epoch.
+    loaded_ms: AtomicI64,
+}
+
+/// The parts that follow the configuration.
+struct Parts {
+    settings: Settings,
+    scrape: scrape::Manager,
+    discovery: discovery::Manager,
+    subquery_interval_ms: Arc<AtomicI64>,
+    state: Arc<ConfigState>,
+    metrics: ConfigMetrics,
+}
+
+impl Parts {
+    /// Reads the file and applies it, wholly or not at all.
+    fn reload(&self) -> Result<(), String> {
+        let file = self.settings.flags.text("config.file");
+        tracing::info!(filename = file, "Loading configuration file");
+        let outcome = load_config(&self.settings)
+            .map_err(|err| format!("couldn't load configuration (--config.file=\"{file}\"): {err}"))
+            .and_then(|config| self.apply(&config));
+        if let Err(err) = &outcome {
+            tracing::error!(err = %err, "Error reloading config");
+            self.state.success.store(false, Ordering::Relaxed);
+            self.metrics.last_reload_successful.set(0.0);
+        }
+        outcome
+    }
+
+    fn apply(&self, config: &Config) -> Result<(), String> {
+        let begun = SystemTime::now();
+        let sections = config.all_scrape_configs().map_err(|err| err.to_string())?;
+        let providers = jobs::all_providers(&sections);
+        let options = sections.iter().map(jobs::job_options).collect();
+        let seed = scrape::offset::seed(&host_name(), &config.global.external_labels.to_labels());
+        self.scrape.apply_config(options, seed).map_err(|err| {
+            format!("failed to apply configuration: {err}")
+        })?;
+        self.discovery.apply_config(providers);
+        let interval = config.global.evaluation_interval.as_ms();
+        self.subquery_interval_ms.store(interval, Ordering::Relaxed);
+        *self.state.yaml.write() = config.to_yaml();
+        self.state.success.store(true, Ordering::Relaxed);
+        let now = SystemTime::now();
+        let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.state.loaded_ms.store(since_epoch.as_millis() as i64, Ordering::Relaxed);
+        self.metrics.last_reload_successful.set(1.0);
+        self.metrics.last_reload_success_timestamp.set(since_epoch.as_secs_f64());
+        tracing::info!(
+            filename = self.settings.flags.text("config.file"),
+            totalDuration = ?now.duration_since(begun).unwrap_or_default(),
+            "Completed loading of configuration file"
+        );
+        Ok(())
+    }
+}
+
+/// Runs the server until it is asked to end.
+pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()> {
+    let start_time = SystemTime::now();
+    greet(&settings);
+    let registry = Registry::new();
+    telemetry::process::register(&registry);
+    identity::register(&registry);
+    let config_metrics = ConfigMetrics::new(&registry);
+    let queries = usize::try_from(settings.flags.int("query.max-concurrency")).unwrap_or(20).max(1);
+    registry
+        .gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
+        .set(queries as f64);
+    let query_pool = Pool::new("query", queries, POOL_QUEUE_LEN_MAX)?;
+    let append_pool = Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?;
+    let background_pool = Pool::new("background", 1, POOL_QUEUE_LEN_MAX)?;
+
+    let mut listeners = Vec::new();
+    for address in &settings.listen_addresses {
+        tracing::info!(component = "web", address = %address, "Start listening for connections");
+        let listener = web::bind(address).await.context("Unable to start web listener")?;
+        tracing::info!(component = "web", address = %address, "Listening on");
+        listeners.push(listener);
+    }
+    let (reload_sender, mut reloads) = mpsc::channel::<ReloadRequest>(RELOAD_QUEUE_LEN_MAX);
+    let (quit, mut quit_wanted) = watch::channel(false);
+    let lifecycle = Lifecycle {
+        reload: reload_sender,
+        quit: Box::new(move || !quit.send_replace(true)),
+    };
+    let handler =
+        Arc::new(Handler::new(web_options(&settings), &registry, query_pool, lifecycle));
+    let (stop_web, web_stops) = watch::channel(false);
+    let limits = Limits {
+        connections_max: usize::try_from(settings.flags.int("web.max-connections")).unwrap_or(512),
+        read_timeout: settings.duration("web.read-timeout"),
+        shutdown_timeout: SHUTDOWN_TIMEOUT,
+    };
+    let serving = tokio::spawn(web::serve(listeners, handler.clone(), limits, web_stops));
+
+    let db = open_store(&settings, &registry, &background_pool).await?;
+    let engine_options = engine_options(&settings);
+    let subquery_interval_ms = engine_options.no_step_subquery_interval_ms.clone();
+    let parser_options = engine_options.parser;
+    let engine = Arc::new(Engine::new(engine_options));
+    let scrape = scrape::Manager::new(scrape::ManagerOptions {
+        store: db.clone(),
+        workers: append_pool,
+        metrics: scrape::Metrics::new(&registry),
+        user_agent: format!("Prometheus/{}", identity::REFERENCE_VERSION),
+    });
+    let interval = settings.duration("scrape.discovery-reload-interval");
+    let (discovery, target_sets) = discovery::Manager::with_interval(
+        "scrape",
+        discovery::metrics::ManagerMetrics::new(&registry),
+        interval,
+    );
+    let following = tokio::spawn({
+        let scrape = scrape.clone();
+        async move { scrape.run(target_sets).await }
+    });
+    let parts = Parts {
+        settings,
+        scrape: scrape.clone(),
+        discovery,
+        subquery_interval_ms,
+        state: Arc::default(),
+        metrics: config_metrics,
+    };
+    let file = parts.settings.flags.text("config.file").to_owned();
+    tracing::info!(filename = %file, "Loading configuration file");
+    parts.apply(&config).map_err(|err| anyhow!("error loading config from {file:?}: {err}"))?;
+    handler.set_backend(Backend {
+        queryable: db.clone(),
+        engine,
+        parser_options,
+        targets: Arc::new(Targets(scrape.clone())),
+        config_yaml: {
+            let state = parts.state.clone();
+            Box::new(move || state.yaml.read().clone())
+        },
+        runtime_info: runtime_info(&parts, start_time),
+    });
+    handler.set_readiness(Readiness::Ready);
+    tracing::info!("Server is ready to receive web requests.");
+    say_where(&parts.settings);
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+
+    let mut hangups = signal(SignalKind::hangup())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = hangups.recv() => {
+                let _ = parts.reload();
+            }
+            Some(done) = reloads.recv() => {
+                let _ = done.send(parts.reload());
+            }
+            _ = terminations.recv() => {
+                tracing::warn!(signal = "terminated", "Received an OS signal, exiting gracefully...");
+                break;
+            }
+            _ = interrupts.recv() => {
+                tracing::warn!(signal = "interrupt", "Received an OS signal, exiting gracefully...");
+                break;
+            }
+            _ = quit_wanted.changed() => {
+                tracing::warn!("Received termination request via web service, exiting gracefully...");
+                break;
+            }
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    handler.set_readiness(Readiness::Stopping);
+    tracing::info!("Stopping scrape discovery manager...");
+    drop(parts.discovery);
+    following.abort();
+    tracing::info!("Stopping scrape manager...");
+    scrape.stop();
+    tracing::info!("Scrape manager stopped");
+    let _ = stop_web.send(true);
+    let _ = serving.await;
+    let closing = background_pool.run(move || db.close());
+    closing.await.context("closing storage failed")?.context("closing storage failed")?;
+    Ok(())
+}
+
+/// The first lines of the log.
+fn greet(settings: &Settings) {
+    let version = identity::short_version();
+    tracing::info!(mode = "server", version = %version, ferula = identity::OWN_VERSION, "Starting Prometheus Server");
+    let (soft, hard) = limits::raise_open_files();
+    let shown = |limit: Option<u64>| {
+        limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
+    };
+    let fd_limits = format!("(soft={}, hard={})", shown(soft), shown(hard));
+    tracing::info!(
+        fd_limits = %fd_limits,
+        worker_threads = settings.worker_threads,
+        memory_limit_bytes = settings.memory_limit_bytes.unwrap_or(0),
+        "operational information"
+    );
+}
+
+/// One line on where to look.
+fn say_where(settings: &Settings) {
+    let url = format!("http://localhost:{}{}", settings.listen_port(), settings.route_prefix);
+    let data = settings.data_directory();
+    match &settings.config_source {
+        ConfigSource::BuiltIn => tracing::info!(
+            url = %url,
+            data = %data.display(),
+            "No configuration file: scraping ourselves. Open the URL in a browser"
+        ),
+        ConfigSource::File(_) => tracing::info!(url = %url, data = %data.display(), "Serving"),
+    }
+}
+
+/// Opens the data directory on the pool: reading the log takes its time.
+async fn open_store(
+    settings: &Settings,
+    registry: &Registry,
+    pool: &Pool,
+) -> anyhow::Result<Arc<Db>> {
+    tracing::info!("Starting TSDB ...");
+    let directory = settings.data_directory();
+    let options = store_options(settings);
+    let registry = registry.clone();
+    let opening = pool.run(move || Db::open(Path::new(&directory), options, &registry));
+    let db = opening.await?.map_err(|err| anyhow!("opening storage failed: {err}"))?;
+    tracing::info!("TSDB started");
+    Ok(Arc::new(db))
+}
+
+fn store_options(settings: &Settings) -> tsdb::Options {
+    let flags = &settings.flags;
+    let mut options = tsdb::Options::default();
+    options.no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
+    options.wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
+        tsdb::wal::Compression::None
+    } else if flags.text("storage.tsdb.wal-compression-type") == "zstd" {
+        tsdb::wal::Compression::Zstd
+    } else {
+        tsdb::wal::Compression::Snappy
+    };
+    if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {
+        options.wal_segment_bytes = bytes;
+    }
+    if let Ok(samples @ 1..) = u16::try_from(flags.int("storage.tsdb.samples-per-chunk")) {
+        options.samples_per_chunk = samples;
+    }
+    options
+}
+
+fn engine_options(settings: &Settings) -> EngineOptions {
+    let flags = &settings.flags;
+    let queries = usize::try_from(flags.int("query.max-concurrency")).unwrap_or(20);
+    let parser = ParserOptions {
+        experimental_functions: settings.has_feature("promql-experimental-functions"),
+        extended_range_selectors: settings.has_feature("promql-extended-range-selectors"),
+        fill_modifiers: settings.has_feature("promql-binop-fill-modifiers"),
+        ..ParserOptions::default()
+    };
+    EngineOptions {
+        timeout: settings.duration("query.timeout"),
+        max_samples: u64::try_from(flags.int("query.max-samples")).unwrap_or(0),
+        max_concurrent: queries.max(1),
+        lookback_delta_ms: flags.int("query.lookback-delta"),
+        delayed_name_removal: settings.has_feature("promql-delayed-name-removal"),
+        parser,
+        ..EngineOptions::default()
+    }
+}
+
+fn web_options(settings: &Settings) -> web::Options {
+    web::Options {
+        route_prefix: settings.route_prefix.clone(),
+        external_url: settings.external_url.clone(),
+        listen_port: settings.listen_port(),
+        cors_origin: settings.cors_origin.clone(),
+        lifecycle_enabled: settings.flags.is_on("web.enable-lifecycle"),
+        page_title: settings.flags.text("web.page-title").to_owned(),
+        flags: settings.flags.to_texts(),
+        build: identity::build_info(),
+        read_timeout: settings.duration("web.read-timeout"),
+    }
+}
+
+fn runtime_info(
+    parts: &Parts,
+    start_time: SystemTime,
+) -> Box<dyn Fn() -> RuntimeInfo + Send + Sync> {
+    let state = parts.state.clone();
+    let settings = parts.settings.clone();
+    let working_directory = std::env::current_dir().unwrap_or_default();
+    Box::new(move || {
+        let loaded_ms = u64::try_from(state.loaded_ms.load(Ordering::Relaxed)).unwrap_or(0);
+        RuntimeInfo {
+            start_time,
+            working_directory: working_directory.display().to_string(),
+            host_name: host_name(),
+            reload_success: state.success.load(Ordering::Relaxed),
+            last_config_time: SystemTime::UNIX_EPOCH + Duration::from_millis(loaded_ms),
+            corruption_count: 0,
+            thread_count: limits::thread_count(),
+            worker_threads: settings.worker_threads as i64,
+            memory_limit_bytes: settings
+                .memory_limit_bytes
+                .map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            storage_retention: settings.storage_retention.clone(),
+        }
+    })
+}
