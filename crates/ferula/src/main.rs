@@ -2,6 +2,7 @@
 //! amtool. Nothing but that choice happens here.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -23,19 +24,23 @@ fn main() -> ExitCode {
     let mut rest: Vec<OsString> = arguments.collect();
     let program = choose(&name, &mut rest);
     // Where an argument is no text, what stands for it is refused like any other wrong value.
-    let rest: Vec<String> =
-        rest.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let rest: Vec<String> = rest
+        .into_iter()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     // Fails only if a provider is installed already, which nobody else does.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match program {
         Program::Server => server::run(&rest),
-        Program::Promtool => promtool::run(&rest),
-        Program::NotBuilt(name) => {
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "{name} is not built yet in this version");
-            ExitCode::FAILURE
-        }
+        Program::Promtool => not_built("promtool"),
+        Program::NotBuilt(name) => not_built(name),
     }
+}
+
+fn not_built(name: &str) -> ExitCode {
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{name} is not built yet in this version");
+    ExitCode::FAILURE
 }
 
 /// By the name we were called, or by the first argument, which is then taken away.
@@ -47,11 +52,17 @@ fn choose(name: &OsString, rest: &mut Vec<OsString>) -> Program {
         "amtool" => Some(Program::NotBuilt("amtool")),
         _ => None,
     };
-    let file_name = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
+    let file_name = Path::new(name)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     if let Some(program) = known(&file_name) {
         return program;
     }
-    let first = rest.first().map(|first| first.to_string_lossy().into_owned()).unwrap_or_default();
+    let first = rest
+        .first()
+        .map(|first| first.to_string_lossy().into_owned())
+        .unwrap_or_default();
     match known(&first).filter(|program| *program != Program::Server) {
         Some(program) => {
             rest.remove(0);
@@ -69,12 +80,31 @@ mod tests {
     fn name_and_first_argument_choose() {
         let check = |name: &str, arguments: &[&str], program: Program, left: &[&str]| {
             let mut rest: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-            assert_eq!(choose(&OsString::from(name), &mut rest), program, "{name} {arguments:?}");
+            assert_eq!(
+                choose(&OsString::from(name), &mut rest),
+                program,
+                "{name} {arguments:?}"
+            );
             assert_eq!(rest, left);
         };
-        check("/usr/bin/prometheus", &["--version"], Program::Server, &["--version"]);
-        check("promtool", &["check", "config"], Program::Promtool, &["check", "config"]);
-        check("ferula", &["promtool", "check"], Program::Promtool, &["check"]);
+        check(
+            "/usr/bin/prometheus",
+            &["--version"],
+            Program::Server,
+            &["--version"],
+        );
+        check(
+            "promtool",
+            &["check", "config"],
+            Program::Promtool,
+            &["check", "config"],
+        );
+        check(
+            "ferula",
+            &["promtool", "check"],
+            Program::Promtool,
+            &["check"],
+        );
         check("ferula", &["amtool"], Program::NotBuilt("amtool"), &[]);
         check("ferula", &["--agent"], Program::Server, &["--agent"]);
         check("ferula", &[], Program::Server, &[]);

@@ -24,7 +24,9 @@ pub(crate) fn job_options(job: &ScrapeConfig) -> JobOptions {
         scrape_timeout_ms: job.scrape_timeout.as_ms(),
         fallback_protocol: protocol(&job.fallback_scrape_protocol),
         escaping: job.metric_name_escaping_scheme.clone(),
-        name_scheme: job.metric_name_validation_scheme.unwrap_or(NameScheme::Utf8),
+        name_scheme: job
+            .metric_name_validation_scheme
+            .unwrap_or(NameScheme::Utf8),
         metrics_path: job.metrics_path.clone(),
         scheme: job.scheme.clone(),
         params: job.params.clone(),
@@ -59,7 +61,10 @@ pub(crate) fn client_options(config: &HttpClientConfig) -> ClientOptions {
     };
     let auth = if let Some(basic) = &config.basic_auth {
         Auth::Basic {
-            username: text(&yaml::Secret::new(basic.username.as_str()), &basic.username_file),
+            username: text(
+                &yaml::Secret::new(basic.username.as_str()),
+                &basic.username_file,
+            ),
             password: text(&basic.password, &basic.password_file),
         }
     } else if let Some(header) = &config.authorization {
@@ -75,7 +80,12 @@ pub(crate) fn client_options(config: &HttpClientConfig) -> ClientOptions {
         let values = header.values.iter().map(|value| Text::inline(value));
         let secrets = header.secrets.iter().cloned().map(Text::Inline);
         let files = header.files.iter().map(|file| Text::File((**file).into()));
-        headers.extend(values.chain(secrets).chain(files).map(|text| (name.clone(), text)));
+        headers.extend(
+            values
+                .chain(secrets)
+                .chain(files)
+                .map(|text| (name.clone(), text)),
+        );
     }
     ClientOptions {
         auth,
@@ -140,5 +150,7 @@ fn key(kind: &str, section: &impl Yaml) -> String {
 
 /// All jobs' providers by job.
 pub(crate) fn all_providers(jobs: &[ScrapeConfig]) -> BTreeMap<String, Vec<ProviderSpec>> {
-    jobs.iter().map(|job| (job.job_name.clone(), providers(&job.discovery))).collect()
+    jobs.iter()
+        .map(|job| (job.job_name.clone(), providers(&job.discovery)))
+        .collect()
 }

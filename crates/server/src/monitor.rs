@@ -69,7 +69,11 @@ fn built_in(settings: &Settings) -> String {
     let address = format!("localhost:{}", settings.listen_port());
     let prefix = settings.route_prefix.trim_end_matches('/');
     let text = BUILT_IN_CONFIG.replace("ADDRESS", &address);
-    if prefix.is_empty() { text } else { format!("{text}  metrics_path: {prefix}/metrics\n") }
+    if prefix.is_empty() {
+        text
+    } else {
+        format!("{text}  metrics_path: {prefix}/metrics\n")
+    }
 }
 
 /// How the loaded configuration fares, for status pages.
@@ -113,19 +117,25 @@ impl Parts {
         let providers = jobs::all_providers(&sections);
         let options = sections.iter().map(jobs::job_options).collect();
         let seed = scrape::offset::seed(&host_name(), &config.global.external_labels.to_labels());
-        self.scrape.apply_config(options, seed).map_err(|err| {
-            format!("failed to apply configuration: {err}")
-        })?;
+        self.scrape
+            .apply_config(options, seed)
+            .map_err(|err| format!("failed to apply configuration: {err}"))?;
         self.discovery.apply_config(providers);
         let interval = config.global.evaluation_interval.as_ms();
         self.subquery_interval_ms.store(interval, Ordering::Relaxed);
         *self.state.yaml.write() = config.to_yaml();
         self.state.success.store(true, Ordering::Relaxed);
         let now = SystemTime::now();
-        let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.state.loaded_ms.store(since_epoch.as_millis() as i64, Ordering::Relaxed);
+        let since_epoch = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        self.state
+            .loaded_ms
+            .store(since_epoch.as_millis() as i64, Ordering::Relaxed);
         self.metrics.last_reload_successful.set(1.0);
-        self.metrics.last_reload_success_timestamp.set(since_epoch.as_secs_f64());
+        self.metrics
+            .last_reload_success_timestamp
+            .set(since_epoch.as_secs_f64());
         tracing::info!(
             filename = self.settings.flags.text("config.file"),
             totalDuration = ?now.duration_since(begun).unwrap_or_default(),
@@ -143,9 +153,14 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     telemetry::process::register(&registry);
     identity::register(&registry);
     let config_metrics = ConfigMetrics::new(&registry);
-    let queries = usize::try_from(settings.flags.int("query.max-concurrency")).unwrap_or(20).max(1);
+    let queries = usize::try_from(settings.flags.int("query.max-concurrency"))
+        .unwrap_or(20)
+        .max(1);
     registry
-        .gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
+        .gauge(
+            "prometheus_engine_queries_concurrent_max",
+            "The max number of concurrent queries.",
+        )
         .set(queries as f64);
     let query_pool = Pool::new("query", queries, POOL_QUEUE_LEN_MAX)?;
     let append_pool = Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?;
@@ -154,7 +169,9 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     let mut listeners = Vec::new();
     for address in &settings.listen_addresses {
         tracing::info!(component = "web", address = %address, "Start listening for connections");
-        let listener = web::bind(address).await.context("Unable to start web listener")?;
+        let listener = web::bind(address)
+            .await
+            .context("Unable to start web listener")?;
         tracing::info!(component = "web", address = %address, "Listening on");
         listeners.push(listener);
     }
@@ -164,8 +181,12 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
         reload: reload_sender,
         quit: Box::new(move || !quit.send_replace(true)),
     };
-    let handler =
-        Arc::new(Handler::new(web_options(&settings), &registry, query_pool, lifecycle));
+    let handler = Arc::new(Handler::new(
+        web_options(&settings),
+        &registry,
+        query_pool,
+        lifecycle,
+    ));
     let (stop_web, web_stops) = watch::channel(false);
     let limits = Limits {
         connections_max: usize::try_from(settings.flags.int("web.max-connections")).unwrap_or(512),
@@ -205,7 +226,9 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     };
     let file = parts.settings.flags.text("config.file").to_owned();
     tracing::info!(filename = %file, "Loading configuration file");
-    parts.apply(&config).map_err(|err| anyhow!("error loading config from {file:?}: {err}"))?;
+    parts
+        .apply(&config)
+        .map_err(|err| anyhow!("error loading config from {file:?}: {err}"))?;
     handler.set_backend(Backend {
         queryable: db.clone(),
         engine,
@@ -258,7 +281,10 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     let _ = stop_web.send(true);
     let _ = serving.await;
     let closing = background_pool.run(move || db.close());
-    closing.await.context("closing storage failed")?.context("closing storage failed")?;
+    closing
+        .await
+        .context("closing storage failed")?
+        .context("closing storage failed")?;
     Ok(())
 }
 
@@ -281,7 +307,11 @@ fn greet(settings: &Settings) {
 
 /// One line on where to look.
 fn say_where(settings: &Settings) {
-    let url = format!("http://localhost:{}{}", settings.listen_port(), settings.route_prefix);
+    let url = format!(
+        "http://localhost:{}{}",
+        settings.listen_port(),
+        settings.route_prefix
+    );
     let data = settings.data_directory();
     match &settings.config_source {
         ConfigSource::BuiltIn => tracing::info!(
@@ -304,7 +334,9 @@ async fn open_store(
     let options = store_options(settings);
     let registry = registry.clone();
     let opening = pool.run(move || Db::open(Path::new(&directory), options, &registry));
-    let db = opening.await?.map_err(|err| anyhow!("opening storage failed: {err}"))?;
+    let db = opening
+        .await?
+        .map_err(|err| anyhow!("opening storage failed: {err}"))?;
     tracing::info!("TSDB started");
     Ok(Arc::new(db))
 }

@@ -9,8 +9,14 @@ use crate::settings::Settings;
 /// Flags that stop the server when given with another value than their default.
 const REFUSED: &[(&str, &str)] = &[
     ("agent", "agent mode"),
-    ("config.auto-reload", "automatic reload of the configuration"),
-    ("web.config.file", "TLS and authentication of the server's own listener"),
+    (
+        "config.auto-reload",
+        "automatic reload of the configuration",
+    ),
+    (
+        "web.config.file",
+        "TLS and authentication of the server's own listener",
+    ),
     ("web.enable-otlp-receiver", "the OTLP receiver"),
     ("web.user-assets", "serving user assets"),
     ("storage.tsdb.min-block-duration", "writing blocks"),
@@ -20,17 +26,29 @@ const REFUSED: &[(&str, &str)] = &[
 /// Flags that only warn.
 const WARNED: &[(&str, &str)] = &[
     ("web.enable-admin-api", "the administrative API"),
-    ("web.enable-remote-write-receiver", "the remote-write receiver"),
+    (
+        "web.enable-remote-write-receiver",
+        "the remote-write receiver",
+    ),
     ("web.console.templates", "console templates"),
     ("web.console.libraries", "console templates"),
     ("storage.tsdb.retention.time", "deleting old samples"),
     ("storage.tsdb.retention.size", "deleting old samples"),
-    ("storage.tsdb.max-block-chunk-segment-size", "writing blocks"),
-    ("storage.tsdb.head-chunks-write-queue-size", "head chunk files"),
+    (
+        "storage.tsdb.max-block-chunk-segment-size",
+        "writing blocks",
+    ),
+    (
+        "storage.tsdb.head-chunks-write-queue-size",
+        "head chunk files",
+    ),
     ("storage.tsdb.delayed-compaction.max-percent", "compaction"),
     ("storage.tsdb.delay-compact-file.path", "compaction"),
     ("storage.tsdb.block-reload-interval", "reading blocks"),
-    ("auto-gomemlimit.refresh-interval", "looking up the memory limit again"),
+    (
+        "auto-gomemlimit.refresh-interval",
+        "looking up the memory limit again",
+    ),
 ];
 
 /// Features that work when switched on, or that the reference accepts without effect.
@@ -84,7 +102,9 @@ pub(crate) fn refusal(settings: &Settings) -> Option<String> {
             && flags.to_texts().get(name).map(String::as_str) != default.map(|flag| flag.default)
     };
     let (name, what) = REFUSED.iter().find(|(name, _)| differs(name))?;
-    Some(format!("--{name} is not supported yet: {what} is not built"))
+    Some(format!(
+        "--{name} is not supported yet: {what} is not built"
+    ))
 }
 
 /// Logs one warning for each flag or feature that has no effect yet.

@@ -17,7 +17,9 @@ impl TargetSource for Targets {
     fn active(&self) -> BTreeMap<String, Vec<ActiveTarget>> {
         let mut pools = BTreeMap::new();
         for (pool, targets) in self.0.targets_active() {
-            let Some(options) = self.0.pool_options(&pool) else { continue };
+            let Some(options) = self.0.pool_options(&pool) else {
+                continue;
+            };
             let views = targets.iter().map(|target| {
                 let last = target.last_scrape();
                 ActiveTarget {
@@ -48,7 +50,10 @@ impl TargetSource for Targets {
         for (pool, targets) in self.0.targets_dropped() {
             let views = targets
                 .into_iter()
-                .map(|discovered_labels| DroppedTarget { discovered_labels, pool: pool.clone() })
+                .map(|discovered_labels| DroppedTarget {
+                    discovered_labels,
+                    pool: pool.clone(),
+                })
                 .collect();
             pools.insert(pool, views);
         }
