@@ -147,7 +147,7 @@ impl Run<'_> {
                 }
                 Some(Entry::Help { name, text }) => {
                     self.describe(name, |metadata| {
-                        text.as_ref().clone_into(&mut metadata.help)
+                        text.as_ref().clone_into(&mut metadata.help);
                     });
                 }
                 Some(Entry::Type { name, metric_type }) => {
@@ -156,7 +156,7 @@ impl Run<'_> {
                 Some(Entry::Unit { name, unit }) => {
                     let unit = String::from_utf8_lossy(unit);
                     self.describe(name, |metadata| {
-                        unit.as_ref().clone_into(&mut metadata.unit)
+                        unit.as_ref().clone_into(&mut metadata.unit);
                     });
                 }
                 Some(Entry::Comment(_)) => {}
