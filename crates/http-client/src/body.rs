@@ -43,9 +43,7 @@ impl Body {
             };
             match frame {
                 None => return Ok(None),
-                Some(Err(err)) if err.is_incomplete_message() || err.is_body_write_aborted() => {
-                    return Err(BodyError::Incomplete);
-                }
+                Some(Err(err)) if ended_early(&err) => return Err(BodyError::Incomplete),
                 Some(Err(err)) => return Err(BodyError::Transport(crate::dial::root_text(&err))),
                 // Trailers are of no interest.
                 Some(Ok(frame)) => {
@@ -68,4 +66,13 @@ impl Body {
         }
         Ok(all)
     }
+}
+
+fn ended_early(err: &hyper::Error) -> bool {
+    use std::error::Error as _;
+    let source = err
+        .source()
+        .and_then(|source| source.downcast_ref::<std::io::Error>());
+    err.is_incomplete_message()
+        || source.is_some_and(|source| source.kind() == std::io::ErrorKind::UnexpectedEof)
 }

@@ -1,0 +1,160 @@
+//! Targets that mean harm or are broken: each scrape fails in time, in bounds, with a reason.
+
+use std::io::Write as _;
+
+use scrape::{Health, JobOptions};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::target_double::{Scraping, answer, ok, read_request, serve, serve_with};
+
+async fn error_of(address: &str, change: impl FnOnce(&mut JobOptions)) -> String {
+    let scraping = Scraping::of(address, change);
+    let target = scraping.scraped_target().await;
+    let last = target.last_scrape();
+    assert_eq!(last.health, Health::Down);
+    scraping.manager.stop();
+    last.error
+}
+
+fn patient(options: &mut JobOptions) {
+    options.scrape_interval_ms = 1000;
+    options.scrape_timeout_ms = 1000;
+}
+
+fn limited(options: &mut JobOptions) {
+    patient(options);
+    options.body_size_limit = 1 << 20;
+}
+
+const CHUNKED: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Sends `piece` as a chunk for ever.
+async fn endless(head: &'static [u8], piece: Vec<u8>) -> String {
+    serve_with(move |mut stream| {
+        let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+        chunk.extend_from_slice(&piece);
+        chunk.extend_from_slice(b"\r\n");
+        async move {
+            if read_request(&mut stream).await.is_none() || stream.write_all(head).await.is_err() {
+                return;
+            }
+            while stream.write_all(&chunk).await.is_ok() {}
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_body_stops_at_the_limit() {
+    let address = endless(CHUNKED, b"a 1\n".repeat(4096)).await;
+    assert_eq!(
+        error_of(&address, limited).await,
+        "body size limit exceeded"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_line_stops_at_the_limit() {
+    let address = endless(CHUNKED, vec![b'a'; 1 << 16]).await;
+    assert_eq!(
+        error_of(&address, limited).await,
+        "body size limit exceeded"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compression_bomb_stops_at_the_limit() {
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    bomb.write_all(&vec![b'\n'; 4 << 20]).unwrap();
+    let headers = "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n";
+    let address = serve(vec![answer(headers, &bomb.finish().unwrap())]).await;
+    assert_eq!(
+        error_of(&address, limited).await,
+        "body size limit exceeded"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_gzip_is_an_error() {
+    let headers = "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n";
+    let address = serve(vec![answer(headers, b"not compressed at all")]).await;
+    assert_eq!(error_of(&address, patient).await, "gzip: invalid header");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_loris_runs_into_the_timeout() {
+    let address = serve_with(|mut stream| async move {
+        read_request(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
+        for byte in answer.iter().cycle() {
+            if stream.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let expected = format!("Get \"http://{address}/metrics\": context deadline exceeded");
+    assert_eq!(error_of(&address, |_| {}).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_is_an_error() {
+    let address = serve_with(|mut stream| async move {
+        read_request(&mut stream).await;
+        let cut = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\na 1\n";
+        let _ = stream.write_all(cut).await;
+    })
+    .await;
+    assert_eq!(error_of(&address, patient).await, "unexpected EOF");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_must_end() {
+    let head = "HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n";
+    let address = serve(vec![head.as_bytes().to_vec()]).await;
+    let error = error_of(&address, patient).await;
+    assert!(error.ends_with(": stopped after 10 redirects"), "{error}");
+    let unfollowed = error_of(&address, |options| {
+        patient(options);
+        options.client.follow_redirects = false;
+    });
+    assert_eq!(unfollowed.await, "server returned HTTP status 302 Found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_statuses_and_types_are_errors() {
+    let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    let address = serve(vec![head.as_bytes().to_vec()]).await;
+    let error = error_of(&address, patient).await;
+    assert_eq!(error, "server returned HTTP status 503 Service Unavailable");
+    let address = serve(vec![answer("Content-Type: text/html\r\n", b"a 1\n")]).await;
+    let error = error_of(&address, patient).await;
+    assert!(
+        error.starts_with("received unsupported Content-Type \"text/html\""),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_no_text_are_an_error() {
+    let address = serve(vec![answer(
+        "Content-Type: text/plain\r\n",
+        b"a{b=\"\xff\"} 1\n",
+    )])
+    .await;
+    let error = error_of(&address, patient).await;
+    assert_eq!(error, "invalid UTF-8 label value: \"\\\"\\xff\\\"\"");
+    let twice = serve(vec![ok("a{b=\"c\",b=\"d\"} 1\n")]).await;
+    let error = error_of(&twice, patient).await;
+    assert_eq!(error, "label name \"b\" is not unique: invalid sample");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_there_is_an_error() {
+    let error = error_of("127.0.0.1:1", patient).await;
+    let expected = "Get \"http://127.0.0.1:1/metrics\": \
+        dial tcp 127.0.0.1:1: connect: connection refused";
+    assert_eq!(error, expected);
+}

@@ -1,0 +1,6 @@
+//! Scraping against targets in this process: well-behaved and hostile ones.
+
+mod hostile;
+mod samples;
+mod store;
+mod target_double;

@@ -1,0 +1,188 @@
+//! What is stored of well-behaved targets.
+
+use model::relabel::{RelabelAction, RelabelConfig, RelabelRegex};
+use model::staleness::is_stale;
+
+use crate::target_double::{Scraping, answer, ok, serve, value};
+
+fn stale(transaction: &[crate::store::Committed], name: &str) -> bool {
+    value(transaction, name).is_some_and(is_stale)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scrape_is_one_transaction_with_its_report() {
+    let address = serve(vec![ok("a{x=\"1\"} 1\nb 2\n")]).await;
+    let scraping = Scraping::of(&address, |options| options.extra_scrape_metrics = true);
+    let transactions = scraping.transactions(2).await;
+    let first = &transactions[0];
+    assert_eq!(
+        first[0].0,
+        "{__name__=\"a\", instance=\"i\", job=\"j\", x=\"1\"}"
+    );
+    assert_eq!(value(first, "a"), Some(1.0));
+    assert_eq!(value(first, "up"), Some(1.0));
+    assert_eq!(value(first, "scrape_samples_scraped"), Some(2.0));
+    assert_eq!(
+        value(first, "scrape_samples_post_metric_relabeling"),
+        Some(2.0)
+    );
+    assert_eq!(value(first, "scrape_series_added"), Some(2.0));
+    assert_eq!(value(first, "scrape_body_size_bytes"), Some(15.0));
+    assert_eq!(value(&transactions[1], "scrape_series_added"), Some(0.0));
+    assert!(first.iter().all(|sample| sample.1 == first[0].1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vanished_series_and_failed_scrapes_leave_markers() {
+    let broken = ok("a 1\nb 2 x\n");
+    let address = serve(vec![
+        ok("a 1\nb 2\n"),
+        ok("b 3\n"),
+        ok("a 1\nb 2\n"),
+        broken,
+    ])
+    .await;
+    let scraping = Scraping::of(&address, |_| {});
+    let transactions = scraping.transactions(5).await;
+    assert!(stale(&transactions[1], "a"));
+    assert_eq!(value(&transactions[1], "b"), Some(3.0));
+    assert!(!stale(&transactions[2], "a"));
+    assert!(stale(&transactions[3], "a") && stale(&transactions[3], "b"));
+    assert_eq!(value(&transactions[3], "up"), Some(0.0));
+    assert_eq!(value(&transactions[3], "scrape_samples_scraped"), Some(1.0));
+    // Once is enough.
+    assert_eq!(value(&transactions[4], "b"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_goes_away_ends_its_series_report_included() {
+    let address = serve(vec![ok("a 1\n")]).await;
+    let scraping = Scraping::of(&address, |_| {});
+    scraping.transactions(1).await;
+    scraping.targets(&[]);
+    let ended = |transaction: &Vec<_>| stale(transaction, "a") && stale(transaction, "up");
+    scraping
+        .until(|| {
+            scraping
+                .store
+                .transactions()
+                .iter()
+                .any(ended)
+                .then_some(())
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_ends_nothing() {
+    let address = serve(vec![ok("a 1\n")]).await;
+    let scraping = Scraping::of(&address, |_| {});
+    scraping.transactions(1).await;
+    scraping.manager.stop();
+    assert!(
+        scraping
+            .manager
+            .targets_active()
+            .values()
+            .all(Vec::is_empty)
+    );
+    assert!(
+        !scraping
+            .store
+            .transactions()
+            .iter()
+            .any(|samples| stale(samples, "a"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_of_the_target_win_or_are_honoured() {
+    let body = "a{job=\"own\",exported_job=\"taken\"} 1\n";
+    let address = serve(vec![ok(body)]).await;
+    let scraping = Scraping::of(&address, |_| {});
+    let labels = scraping.transactions(1).await[0][0].0.clone();
+    let expected = "{__name__=\"a\", exported_exported_job=\"own\", exported_job=\"taken\", \
+        instance=\"i\", job=\"j\"}";
+    assert_eq!(labels, expected);
+    let honouring = Scraping::of(&address, |options| options.honor_labels = true);
+    let labels = honouring.transactions(1).await[0][0].0.clone();
+    let expected = "{__name__=\"a\", exported_job=\"taken\", instance=\"i\", job=\"own\"}";
+    assert_eq!(labels, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relabelling_drops_and_limits_fail() {
+    let address = serve(vec![ok("a 1\nb 2\nc 3\n")]).await;
+    let drop_a = RelabelConfig {
+        source_labels: Some(vec!["__name__".to_owned()]),
+        regex: RelabelRegex::new("a").unwrap(),
+        action: RelabelAction::Drop,
+        ..RelabelConfig::default()
+    };
+    let scraping = Scraping::of(&address, |options| {
+        options.metric_relabel_configs = vec![drop_a];
+        options.sample_limit = 1;
+    });
+    let transactions = scraping.transactions(1).await;
+    assert_eq!(value(&transactions[0], "b"), None);
+    assert_eq!(value(&transactions[0], "up"), Some(0.0));
+    assert_eq!(value(&transactions[0], "scrape_samples_scraped"), Some(3.0));
+    assert_eq!(
+        value(&transactions[0], "scrape_samples_post_metric_relabeling"),
+        Some(2.0)
+    );
+    let target = scraping.scraped_target().await;
+    assert_eq!(target.last_scrape().error, "sample limit exceeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_targets_fail_every_scrape() {
+    let address = serve(vec![ok("a 1\n")]).await;
+    let scraping = Scraping::of(&address, |options| options.target_limit = 1);
+    scraping.targets(&[&address, "127.0.0.1:1"]);
+    let expected = "target_limit exceeded (number of targets: 2, limit: 1)";
+    scraping
+        .until(|| {
+            let targets = scraping.manager.targets_active().remove("j")?;
+            let failed =
+                |target: &std::sync::Arc<scrape::Target>| target.last_scrape().error == expected;
+            (targets.len() == 2 && targets.iter().all(failed)).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_and_exemplars_are_kept() {
+    let body = b"# TYPE a_seconds counter\n# UNIT a_seconds seconds\n# HELP a_seconds Help.\n\
+        a_seconds_total 1 # {id=\"x\"} 0.5\n# EOF\n";
+    let headers = "Content-Type: application/openmetrics-text; version=1.0.0\r\n";
+    let address = serve(vec![answer(headers, body)]).await;
+    let scraping = Scraping::of(&address, |_| {});
+    scraping.transactions(1).await;
+    let target = scraping.scraped_target().await;
+    let metadata = target.metadata_of("a_seconds").unwrap();
+    assert_eq!(metadata.help, "Help.");
+    assert_eq!(metadata.unit, "seconds");
+    assert_eq!(metadata.metric_type, model::MetricType::Counter);
+    assert!(scraping.store.exemplars() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_without_change_leaves_loops_alone() {
+    let address = serve(vec![ok("a 1\n")]).await;
+    let scraping = Scraping::of(&address, |_| {});
+    scraping.transactions(1).await;
+    let options = scraping.manager.pool_options("j").unwrap();
+    let before = scraping.scraped_target().await;
+    scraping
+        .manager
+        .apply_config(vec![(*options).clone()], 0)
+        .unwrap();
+    assert!(std::sync::Arc::ptr_eq(
+        &before,
+        &scraping.scraped_target().await
+    ));
+    // A job that is gone is no longer known.
+    scraping.manager.apply_config(Vec::new(), 0).unwrap();
+    assert!(scraping.manager.scrape_pools().is_empty());
+}
