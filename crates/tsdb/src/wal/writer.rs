@@ -1,6 +1,7 @@
 //! Records into segments: one write for each batch, nothing half-written left behind.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -231,14 +232,19 @@ impl Writer {
 
     /// Pads the open page with zeros and syncs the segment.
     fn finish_segment(&mut self) -> Result<(), Error> {
+        self.pad_page()?;
+        self.sync()
+    }
+
+    fn pad_page(&mut self) -> Result<(), Error> {
         self.cut_dirty_tail()?;
         let used = self.offset % PAGE_BYTES as u64;
-        if used > 0 {
-            self.framed.clear();
-            self.framed.resize(PAGE_BYTES - used as usize, 0);
-            self.write_framed()?;
+        if used == 0 {
+            return Ok(());
         }
-        self.sync()
+        self.framed.clear();
+        self.framed.resize(PAGE_BYTES - used as usize, 0);
+        self.write_framed()
     }
 
     /// Brings everything logged to the disk.
@@ -250,14 +256,20 @@ impl Writer {
             .observe(start.elapsed().as_secs_f64());
         self.unsynced |= result
             .as_ref()
-            .is_err_and(|err| err.kind() != std::io::ErrorKind::StorageFull);
+            .is_err_and(|err| err.kind() != ErrorKind::StorageFull);
         result.map_err(|err| Error::io("sync", &segment_path(&self.dir, self.segment), err))
     }
 
     /// Pads and syncs the open segment. The log takes nothing more after it but a new
     /// [`create`](Self::create).
     pub fn close(&mut self) -> Result<(), Error> {
-        self.finish_segment()
+        let padded = self.pad_page();
+        self.sync()?;
+        match padded {
+            // A log may end inside a page: on a full disk nothing is missing.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => Ok(()),
+            padded => padded,
+        }
     }
 }
 
