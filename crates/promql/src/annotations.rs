@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use model::Timestamp;
+use model::histogram::SumRemarks;
 use promql_parser::ast::PosRange;
 
 /// Which list a remark belongs to.
@@ -53,6 +54,22 @@ impl Annotations {
 
     pub(crate) fn info(&mut self, text: String, pos: PosRange) {
         self.add(Severity::Info, text, pos, Detail::Plain);
+    }
+
+    /// What adding histograms brought up; `what` is addition, subtraction or aggregation.
+    pub(crate) fn histogram_sum(&mut self, remarks: SumRemarks, what: &str, pos: PosRange) {
+        if remarks.reset_collision {
+            self.warn(
+                format!("conflicting counter resets during histogram {what}"),
+                pos,
+            );
+        }
+        if remarks.bounds_reconciled {
+            self.info(
+                format!("mismatched custom buckets were reconciled during {what}"),
+                pos,
+            );
+        }
     }
 
     pub(crate) fn start_time_overlap(&mut self, metric: &str, pos: PosRange) {

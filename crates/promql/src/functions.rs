@@ -36,6 +36,15 @@ impl Remarks<'_> {
         self.notes.warn(text, self.range_pos);
     }
 
+    pub(crate) fn mixed_schemas(&mut self) {
+        let metric = gocompat::quote::quote(self.metric);
+        let text = format!(
+            "vector contains a mix of histograms with exponential and custom buckets schemas for \
+             metric name {metric}"
+        );
+        self.notes.warn(text, self.range_pos);
+    }
+
     pub(crate) fn histograms_ignored(&mut self) {
         let metric = gocompat::quote::quote(self.metric);
         let text = format!(

@@ -1,10 +1,12 @@
 //! Aggregations whose groups are filled series by series: `sum`, `avg`, `count`, `min`, `max`,
 //! `group`, `stddev`, `stdvar`, `quantile`, `count_values`. The selecting ones are in `topk`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
+use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
 use model::label_name::METRIC_NAME;
-use model::{Labels, LabelsBuilder};
+use model::{FloatHistogram, Labels, LabelsBuilder};
 use promql_parser::ast::AggregateOp;
 
 use crate::column::{Column, Grid, Point, Series};
@@ -42,6 +44,8 @@ impl Evaluator<'_> {
     ) -> Result<(), QueryError> {
         let mut groups: Groups<Vec<Accumulator>> = Groups::default();
         let mut ignored = false;
+        // Names of metrics whose histograms do not go together.
+        let mut incompatible = BTreeSet::new();
         self.vector(&aggregate.vector, grid, &mut |series| {
             let group = groups.of(aggregate, &series, || {
                 vec![Accumulator::default(); grid.len]
@@ -51,6 +55,9 @@ impl Evaluator<'_> {
                     Some(Point::Float(value)) => accumulator.add(aggregate.op, value),
                     Some(Point::Histogram(histogram)) => {
                         ignored |= !accumulator.add_histogram(aggregate.op, &histogram);
+                        if accumulator.incompatible {
+                            incompatible.insert(series.labels.metric_name().to_owned());
+                        }
                     }
                     None => {}
                 }
@@ -61,10 +68,13 @@ impl Evaluator<'_> {
             self.note_ignored(node, aggregate.op);
         }
         let mut mixed = false;
+        let mut remarks = SumRemarks::default();
         for (labels, drop_name, group) in groups.all {
             let mut column = Column::absent(grid.len);
             for (step, accumulator) in group.iter().enumerate() {
-                mixed |= accumulator.is_mixed(aggregate.op);
+                let is_mixed = accumulator.is_mixed(aggregate.op);
+                mixed |= is_mixed;
+                remarks |= accumulator.remarks;
                 if let Some(value) = accumulator.value(aggregate.op) {
                     column.set(step, value);
                 }
@@ -77,9 +87,19 @@ impl Evaluator<'_> {
                 })?;
             }
         }
+        let mut notes = self.notes.borrow_mut();
+        notes.histogram_sum(remarks, "aggregation", aggregate.vector.pos);
+        for metric in incompatible {
+            let metric = gocompat::quote::quote(&metric);
+            let text = format!(
+                "vector contains a mix of histograms with exponential and custom buckets schemas \
+                 for metric name {metric}"
+            );
+            notes.warn(text, aggregate.vector.pos);
+        }
         if mixed {
             let text = "encountered a mix of histograms and floats for aggregation".to_owned();
-            self.notes.borrow_mut().warn(text, aggregate.vector.pos);
+            notes.warn(text, aggregate.vector.pos);
         }
         Ok(())
     }
@@ -230,6 +250,13 @@ impl<T> Groups<T> {
     }
 }
 
+/// Histograms added up.
+#[derive(Debug, Clone)]
+enum Total {
+    Sum(HistogramSum),
+    Mean(HistogramMean),
+}
+
 /// One group at one step.
 #[derive(Debug, Clone, Default)]
 struct Accumulator {
@@ -242,6 +269,12 @@ struct Accumulator {
     /// Compensation of the sum, or the mean.
     extra: f64,
     mean: Mean,
+    /// Sum or mean of the histograms; boxed because most groups have none.
+    total: Option<Box<Total>>,
+    /// Histograms that could not be added.
+    incompatible: bool,
+    /// What adding them brought up.
+    remarks: SumRemarks,
 }
 
 impl Accumulator {
@@ -276,13 +309,34 @@ impl Accumulator {
     }
 
     /// Whether the operator takes histograms.
-    fn add_histogram(&mut self, op: AggregateOp, _histogram: &model::FloatHistogram) -> bool {
+    fn add_histogram(&mut self, op: AggregateOp, histogram: &FloatHistogram) -> bool {
         match op {
             AggregateOp::Count | AggregateOp::Group | AggregateOp::Sum | AggregateOp::Avg => {
                 self.histograms += 1.0;
+                if matches!(op, AggregateOp::Sum | AggregateOp::Avg) {
+                    self.add_to_total(op, histogram);
+                }
                 true
             }
             _ => false,
+        }
+    }
+
+    fn add_to_total(&mut self, op: AggregateOp, histogram: &FloatHistogram) {
+        let added = match self.total.as_deref_mut() {
+            Some(Total::Sum(sum)) => sum.add(histogram),
+            Some(Total::Mean(mean)) => mean.add(histogram),
+            None => {
+                self.total = Some(Box::new(match op {
+                    AggregateOp::Avg => Total::Mean(HistogramMean::new(histogram)),
+                    _ => Total::Sum(HistogramSum::new(histogram)),
+                }));
+                return;
+            }
+        };
+        match added {
+            Ok(remarks) => self.remarks |= remarks,
+            Err(IncompatibleSchemas) => self.incompatible = true,
         }
     }
 
@@ -297,8 +351,11 @@ impl Accumulator {
             return None;
         }
         if matches!(op, AggregateOp::Sum | AggregateOp::Avg) && self.histograms > 0.0 {
-            // Native histogram arithmetic is a later part.
-            return None;
+            let total = self.total.as_deref().filter(|_| !self.incompatible)?;
+            return Some(Point::Histogram(Arc::new(match total.clone() {
+                Total::Sum(sum) => sum.finish(),
+                Total::Mean(mean) => mean.finish(),
+            })));
         }
         Some(Point::Float(match op {
             AggregateOp::Sum => self.value + self.extra,

@@ -170,20 +170,58 @@ pub(super) fn samples(
         (Point::Histogram(left), Point::Histogram(right)) => match op {
             BinaryOp::Eql => Outcome::Compared(left.same_data(right)),
             BinaryOp::Neq => Outcome::Compared(!left.same_data(right)),
-            // Sums of native histograms are a later part.
-            BinaryOp::Add | BinaryOp::Sub => Outcome::Nothing,
+            BinaryOp::Add | BinaryOp::Sub => added(op, left, right, pos, notes),
             _ => incompatible(op, ("histogram", "histogram"), pos, notes),
         },
         (Point::Histogram(left), Point::Float(right)) => match op {
-            BinaryOp::Mul => Outcome::Value(Point::Histogram(scaled(left, |v| v * right))),
-            BinaryOp::Div => Outcome::Value(Point::Histogram(scaled(left, |v| v / right))),
+            BinaryOp::Mul => changed(left, |histogram| histogram.multiply(*right)),
+            BinaryOp::Div => changed(left, |histogram| histogram.divide(*right)),
+            BinaryOp::TrimUpper => histogram(left.trim_upper(*right)),
+            BinaryOp::TrimLower => histogram(left.trim_lower(*right)),
             _ => incompatible(op, ("histogram", "float"), pos, notes),
         },
         (Point::Float(left), Point::Histogram(right)) => match op {
-            BinaryOp::Mul => Outcome::Value(Point::Histogram(scaled(right, |v| v * left))),
+            BinaryOp::Mul => changed(right, |histogram| histogram.multiply(*left)),
             _ => incompatible(op, ("float", "histogram"), pos, notes),
         },
     }
+}
+
+fn added(
+    op: BinaryOp,
+    left: &FloatHistogram,
+    right: &FloatHistogram,
+    pos: PosRange,
+    notes: &mut Annotations,
+) -> Outcome {
+    let (sum, what) = if op == BinaryOp::Add {
+        (left.add(right), "addition")
+    } else {
+        (left.subtract(right), "subtraction")
+    };
+    let Ok((mut sum, remarks)) = sum else {
+        let op = symbol(op);
+        let text = format!("incompatible bucket layout encountered for binary operator {op}");
+        notes.warn(text, pos);
+        return Outcome::Nothing;
+    };
+    if op == BinaryOp::Sub {
+        // A difference may be negative.
+        sum.counter_reset_hint = model::CounterResetHint::Gauge;
+    }
+    notes.histogram_sum(remarks, what, pos);
+    histogram(sum)
+}
+
+fn changed(histogram: &FloatHistogram, change: impl FnOnce(&mut FloatHistogram)) -> Outcome {
+    let mut result = histogram.clone();
+    change(&mut result);
+    result.compact(0);
+    self::histogram(result)
+}
+
+fn histogram(histogram: FloatHistogram) -> Outcome {
+    Outcome::Value(Point::Histogram(Arc::new(histogram)))
 }
 
 fn incompatible(
@@ -227,24 +265,9 @@ fn symbol(op: BinaryOp) -> &'static str {
     }
 }
 
-/// Every count and the sum changed in the same way.
-fn scaled(histogram: &FloatHistogram, change: impl Fn(f64) -> f64) -> Arc<FloatHistogram> {
-    let mut scaled = histogram.clone();
-    for value in [&mut scaled.zero_count, &mut scaled.count, &mut scaled.sum] {
-        *value = change(*value);
-    }
-    for value in scaled
-        .positive_buckets
-        .iter_mut()
-        .chain(&mut scaled.negative_buckets)
-    {
-        *value = change(*value);
-    }
-    Arc::new(scaled)
-}
-
 pub(super) fn negated(histogram: &FloatHistogram) -> Arc<FloatHistogram> {
-    let mut negated = FloatHistogram::clone(&scaled(histogram, |value| -value));
-    negated.counter_reset_hint = model::CounterResetHint::Gauge;
+    let mut negated = histogram.clone();
+    negated.multiply(-1.0);
+    negated.compact(0);
     Arc::new(negated)
 }

@@ -1,9 +1,12 @@
-//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction` over classic buckets.
+//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`: brings classic buckets
+//! together; native histograms come whole.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use model::histogram::NanObservations;
 use model::label_name::BUCKET_LABEL;
-use model::{Labels, LabelsBuilder};
+use model::{FloatHistogram, Labels, LabelsBuilder};
 use promql_parser::ast::PosRange;
 
 use crate::annotations::for_metric;
@@ -46,10 +49,17 @@ impl Evaluator<'_> {
         for classic in &classics {
             for values in &phis {
                 for (step, phi) in values.iter().enumerate() {
-                    let Some(mut buckets) = self.buckets_at(classic, step, vector.pos) else {
-                        continue;
+                    let (value, repair) = match self.input_at(classic, step, vector.pos) {
+                        None => continue,
+                        Some(Input::Native(native)) => {
+                            let (value, nans) = native.quantile(*phi);
+                            self.note_nans(nans, &classic.labels, vector.pos);
+                            (value, None)
+                        }
+                        Some(Input::Classic(mut buckets)) => {
+                            histogram::quantile(*phi, &mut buckets)
+                        }
                     };
-                    let (value, repair) = histogram::quantile(*phi, &mut buckets);
                     if let Some(repair) = repair {
                         let metric = classic.labels.metric_name();
                         let mut notes = self.notes.borrow_mut();
@@ -90,9 +100,25 @@ impl Evaluator<'_> {
         for classic in &classics {
             let mut column = Column::absent(grid.len);
             for (step, (lower, upper)) in lower.iter().zip(&upper).enumerate() {
-                if let Some(mut buckets) = self.buckets_at(classic, step, vector.pos) {
-                    column.set_float(step, histogram::fraction(*lower, *upper, &mut buckets));
-                }
+                let value = match self.input_at(classic, step, vector.pos) {
+                    None => continue,
+                    Some(Input::Native(native)) => {
+                        let (value, nans) = native.fraction(*lower, *upper);
+                        if nans {
+                            let metric = for_metric(classic.labels.metric_name());
+                            let text = format!(
+                                "input to histogram_fraction has NaN observations, which are \
+                                 excluded from all fractions{metric}"
+                            );
+                            self.notes.borrow_mut().info(text, vector.pos);
+                        }
+                        value
+                    }
+                    Some(Input::Classic(mut buckets)) => {
+                        histogram::fraction(*lower, *upper, &mut buckets)
+                    }
+                };
+                column.set_float(step, value);
             }
             let mut series = Series {
                 labels: classic.labels.clone(),
@@ -144,18 +170,35 @@ impl Evaluator<'_> {
             Ok(())
         })?;
         for native in natives {
-            if let Some(classic) = index
+            match index
                 .get(&native.labels)
                 .and_then(|at| classics.get_mut(*at))
             {
-                classic.native = Some(native.column);
+                Some(classic) => classic.native = Some(native.column),
+                None => classics.push(Classic {
+                    labels: native.labels,
+                    drop_name: native.drop_name,
+                    buckets: Vec::new(),
+                    native: Some(native.column),
+                }),
             }
         }
         Ok(classics)
     }
 
-    /// The buckets at one step; nothing where there are none, or a native histogram beside them.
-    fn buckets_at(&self, classic: &Classic, step: usize, pos: PosRange) -> Option<Vec<Bucket>> {
+    fn note_nans(&self, nans: NanObservations, labels: &Labels, pos: PosRange) {
+        let result = match nans {
+            NanObservations::None => return,
+            NanObservations::Skewed => "result is skewed higher",
+            NanObservations::Result => "result is NaN",
+        };
+        let metric = for_metric(labels.metric_name());
+        let text = format!("input to histogram_quantile has NaN observations, {result}{metric}");
+        self.notes.borrow_mut().info(text, pos);
+    }
+
+    /// The histogram at one step; nothing where there is none, or one of each kind.
+    fn input_at(&self, classic: &Classic, step: usize, pos: PosRange) -> Option<Input> {
         let buckets: Vec<Bucket> = classic
             .buckets
             .iter()
@@ -166,21 +209,29 @@ impl Evaluator<'_> {
                 })
             })
             .collect();
-        if buckets.is_empty() {
-            return None;
-        }
-        if classic
+        let native = classic
             .native
             .as_ref()
-            .is_some_and(|column| column.histogram(step).is_some())
-        {
-            let metric = for_metric(classic.labels.metric_name());
-            let text = format!("vector contains a mix of classic and native histograms{metric}");
-            self.notes.borrow_mut().warn(text, pos);
-            return None;
+            .and_then(|column| column.histogram(step));
+        match native {
+            None if buckets.is_empty() => None,
+            None => Some(Input::Classic(buckets)),
+            Some(native) if buckets.is_empty() => Some(Input::Native(native.clone())),
+            Some(_) => {
+                let metric = for_metric(classic.labels.metric_name());
+                let text =
+                    format!("vector contains a mix of classic and native histograms{metric}");
+                self.notes.borrow_mut().warn(text, pos);
+                None
+            }
         }
-        Some(buckets)
     }
+}
+
+/// A histogram at one step.
+enum Input {
+    Classic(Vec<Bucket>),
+    Native(Arc<FloatHistogram>),
 }
 
 /// A quantile as a label value: whole numbers keep a decimal.

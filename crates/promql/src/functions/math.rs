@@ -184,11 +184,11 @@ impl HistogramMap {
 
     pub(crate) fn evaluate(self, histogram: &FloatHistogram) -> Option<f64> {
         match self {
-            Self::Avg => Some(histogram.sum / histogram.count),
+            Self::Avg => Some(histogram.average()),
             Self::Count => Some(histogram.count),
             Self::Sum => Some(histogram.sum),
-            // Native histogram arithmetic is a later part.
-            Self::Stddev | Self::Stdvar => None,
+            Self::Stddev => Some(histogram.standard_deviation()),
+            Self::Stdvar => Some(histogram.variance()),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Aggregations over time, `changes` and `resets`.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
+use model::FloatHistogram;
+use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
 use promql_parser::ast::PosRange;
 
 use crate::annotations::Annotations;
@@ -27,8 +30,14 @@ pub(crate) fn floats_only(
 }
 
 pub(crate) fn sum(window: &Window<'_>, remarks: &mut Remarks<'_>) -> Option<Point> {
-    if mixed(window, remarks) || window.floats.is_empty() {
+    if mixed(window, remarks) {
         return None;
+    }
+    if window.floats.is_empty() {
+        let (first, rest) = window.histograms.split_first()?;
+        let mut sum = HistogramSum::new(first);
+        added(rest, remarks, |histogram| sum.add(histogram))?;
+        return Some(Point::Histogram(Arc::new(sum.finish())));
     }
     let (mut sum, mut compensation) = (0.0, 0.0);
     for value in window.floats {
@@ -38,14 +47,44 @@ pub(crate) fn sum(window: &Window<'_>, remarks: &mut Remarks<'_>) -> Option<Poin
 }
 
 pub(crate) fn avg(window: &Window<'_>, remarks: &mut Remarks<'_>) -> Option<Point> {
-    if mixed(window, remarks) || window.floats.is_empty() {
+    if mixed(window, remarks) {
         return None;
+    }
+    if window.floats.is_empty() {
+        let (first, rest) = window.histograms.split_first()?;
+        let mut mean = HistogramMean::new(first);
+        added(rest, remarks, |histogram| mean.add(histogram))?;
+        return Some(Point::Histogram(Arc::new(mean.finish())));
     }
     let mut mean = kahan::Mean::default();
     for value in window.floats {
         mean.add(*value);
     }
     Some(Point::Float(mean.value()))
+}
+
+/// Adds histograms and says what is to be said about it; `None` if they do not go together.
+fn added(
+    histograms: &[Arc<FloatHistogram>],
+    remarks: &mut Remarks<'_>,
+    mut add: impl FnMut(&FloatHistogram) -> Result<SumRemarks, IncompatibleSchemas>,
+) -> Option<()> {
+    let mut sum_remarks = SumRemarks::default();
+    let mut result = Some(());
+    for histogram in histograms {
+        match add(histogram) {
+            Ok(more) => sum_remarks |= more,
+            Err(IncompatibleSchemas) => {
+                remarks.mixed_schemas();
+                result = None;
+                break;
+            }
+        }
+    }
+    remarks
+        .notes
+        .histogram_sum(sum_remarks, "aggregation", remarks.range_pos);
+    result
 }
 
 fn mixed(window: &Window<'_>, remarks: &mut Remarks<'_>) -> bool {
@@ -198,7 +237,7 @@ pub(crate) fn resets(window: &Window<'_>) -> f64 {
         let anew = starts_anew((previous.0, previous.1), (current.0, current.1));
         let reset = match (previous.2, current.2) {
             (SampleRef::Float(a), SampleRef::Float(b)) => b < a,
-            (SampleRef::Histogram(a), SampleRef::Histogram(b)) => b.count < a.count,
+            (SampleRef::Histogram(a), SampleRef::Histogram(b)) => b.detect_reset(a),
             _ => true,
         };
         if reset || anew {
