@@ -105,7 +105,9 @@ fn tls_failure(err: &io::Error) -> Failure {
         rustls::Error::InvalidCertificate(reason) => {
             use rustls::CertificateError as Bad;
             match reason {
-                Bad::UnknownIssuer => format!("{prefix} certificate signed by unknown authority"),
+                Bad::UnknownIssuer | Bad::BadSignature => {
+                    format!("{prefix} certificate signed by unknown authority")
+                }
                 Bad::Expired
                 | Bad::ExpiredContext { .. }
                 | Bad::NotValidYet
