@@ -23,16 +23,19 @@ fn main() -> ExitCode {
     let name = arguments.next().unwrap_or_default();
     let mut rest: Vec<OsString> = arguments.collect();
     let program = choose(&name, &mut rest);
-    // Where an argument is no text, what stands for it is refused like any other wrong value.
-    let rest: Vec<String> = rest
-        .into_iter()
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
     // Fails only if a provider is installed already, which nobody else does.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match program {
-        Program::Server => server::run(&rest),
-        Program::Promtool => not_built("promtool"),
+        Program::Server => {
+            // Where an argument is no text, what stands for it is refused like any wrong value.
+            let text = |argument: &OsString| argument.to_string_lossy().into_owned();
+            server::run(&rest.iter().map(text).collect::<Vec<String>>())
+        }
+        Program::Promtool => {
+            let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+            let code = promtool::run(rest, &mut out, &mut err);
+            ExitCode::from(u8::try_from(code).unwrap_or(1))
+        }
         Program::NotBuilt(name) => not_built(name),
     }
 }

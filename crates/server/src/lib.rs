@@ -1,12 +1,11 @@
 //! The server program: what was typed → what is meant → start, reload, stop.
 //!
 //! Map: [`flags`] (the command line) → [`settings`] (what it means) → `monitor` (the running
-//! server: assembly, reload, shutdown), with `jobs` (configuration → managers), [`identity`] (who
-//! we say we are), [`limits`] (what the machine allows) and `not_built` (what is refused).
+//! server: assembly, reload, shutdown), with [`identity`] (who we say we are), [`limits`] (what the
+//! machine allows) and `not_built` (what is refused).
 
 pub mod flags;
 pub mod identity;
-mod jobs;
 pub mod limits;
 mod metrics;
 mod monitor;

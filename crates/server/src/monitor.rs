@@ -10,18 +10,21 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
 use config::{Config, LoadOptions};
+use discovery::metrics::{ManagerMetrics, ProviderMetrics};
+use discovery::providers::Environment;
 use promql::{Engine, EngineOptions};
 use promql_parser::ParserOptions;
+use scrape::JobOptions;
 use stdx::pool::Pool;
 use telemetry::Registry;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tsdb::Db;
 use web::handler::{Lifecycle, ReloadRequest};
 use web::{Backend, Handler, Limits, Readiness, RuntimeInfo};
 
 use crate::identity;
-use crate::jobs;
 use crate::limits;
 use crate::metrics::ConfigMetrics;
 use crate::settings::{ConfigSource, Settings, host_name};
@@ -83,6 +86,8 @@ struct ConfigState {
     success: AtomicBool,
     /// Milliseconds since the epoch.
     loaded_ms: AtomicI64,
+    /// What the managers follow now.
+    applied: parking_lot::Mutex<Option<Config>>,
 }
 
 /// The parts that follow the configuration.
@@ -90,12 +95,46 @@ struct Parts {
     settings: Settings,
     scrape: scrape::Manager,
     discovery: discovery::Manager,
+    provider_metrics: ProviderMetrics,
     subquery_interval_ms: Arc<AtomicI64>,
     state: Arc<ConfigState>,
     metrics: ConfigMetrics,
 }
 
 impl Parts {
+    /// The managers without jobs, and the task by which one follows the other.
+    fn new(
+        settings: Settings,
+        store: Arc<Db>,
+        registry: &Registry,
+        engine_options: &EngineOptions,
+    ) -> anyhow::Result<(Self, JoinHandle<()>)> {
+        let scrape = scrape::Manager::new(scrape::ManagerOptions {
+            store,
+            workers: Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?,
+            metrics: scrape::Metrics::new(registry),
+            user_agent: user_agent(),
+        });
+        let interval = settings.duration("scrape.discovery-reload-interval");
+        let metrics = ManagerMetrics::new(registry);
+        let (discovery, target_sets) =
+            discovery::Manager::with_interval("scrape", metrics, interval);
+        let following = tokio::spawn({
+            let scrape = scrape.clone();
+            async move { scrape.run(target_sets).await }
+        });
+        let parts = Self {
+            settings,
+            scrape,
+            discovery,
+            provider_metrics: ProviderMetrics::new(registry),
+            subquery_interval_ms: engine_options.no_step_subquery_interval_ms.clone(),
+            state: Arc::default(),
+            metrics: ConfigMetrics::new(registry),
+        };
+        Ok((parts, following))
+    }
+
     /// Reads the file and applies it, wholly or not at all.
     fn reload(&self) -> Result<(), String> {
         let file = self.settings.flags.text("config.file");
@@ -111,19 +150,22 @@ impl Parts {
         outcome
     }
 
+    /// Makes the managers follow `config`; if one cannot, all go on with what they had.
     fn apply(&self, config: &Config) -> Result<(), String> {
         let begun = SystemTime::now();
-        let sections = config.all_scrape_configs().map_err(|err| err.to_string())?;
-        let providers = jobs::all_providers(&sections);
-        let options = sections.iter().map(jobs::job_options).collect();
-        let seed = scrape::offset::seed(&host_name(), &config.global.external_labels.to_labels());
-        self.scrape
-            .apply_config(options, seed)
-            .map_err(|err| format!("failed to apply configuration: {err}"))?;
-        self.discovery.apply_config(providers);
+        let mut applied = self.state.applied.lock();
+        if let Err(err) = self.hand_to_managers(config) {
+            if let Some(before) = &*applied
+                && let Err(err) = self.hand_to_managers(before)
+            {
+                tracing::error!(err = %err, "Going back to the previous configuration failed");
+            }
+            return Err(format!("failed to apply configuration: {err}"));
+        }
         let interval = config.global.evaluation_interval.as_ms();
         self.subquery_interval_ms.store(interval, Ordering::Relaxed);
         *self.state.yaml.write() = config.to_yaml();
+        *applied = Some(config.clone());
         self.state.success.store(true, Ordering::Relaxed);
         let now = SystemTime::now();
         let since_epoch = now
@@ -143,149 +185,222 @@ impl Parts {
         );
         Ok(())
     }
+
+    fn hand_to_managers(&self, config: &Config) -> Result<(), String> {
+        let sections = config.all_scrape_configs().map_err(|err| err.to_string())?;
+        let options = sections.iter().map(JobOptions::from).collect();
+        let providers = sections.iter().map(|job| {
+            let environment = Environment {
+                metrics: self.provider_metrics.clone(),
+                user_agent: user_agent(),
+                config_name: job.job_name.clone(),
+            };
+            (
+                job.job_name.clone(),
+                discovery::providers::specs(&job.discovery, &environment),
+            )
+        });
+        let seed = scrape::offset::seed(&host_name(), &config.global.external_labels.to_labels());
+        self.scrape
+            .apply_config(options, seed)
+            .map_err(|err| err.to_string())?;
+        self.discovery.apply_config(providers.collect());
+        Ok(())
+    }
 }
 
 /// Runs the server until it is asked to end.
 pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()> {
-    let start_time = SystemTime::now();
+    // Before anything that takes time: a signal must not find us unprepared.
+    let mut requests = Requests::new()?;
     greet(&settings);
-    let registry = Registry::new();
-    telemetry::process::register(&registry);
-    identity::register(&registry);
-    let config_metrics = ConfigMetrics::new(&registry);
-    let queries = usize::try_from(settings.flags.int("query.max-concurrency"))
-        .unwrap_or(20)
-        .max(1);
-    registry
-        .gauge(
-            "prometheus_engine_queries_concurrent_max",
-            "The max number of concurrent queries.",
-        )
-        .set(queries as f64);
-    let query_pool = Pool::new("query", queries, POOL_QUEUE_LEN_MAX)?;
-    let append_pool = Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?;
+    let start_time = SystemTime::now();
+    let registry = registry(&settings);
     let background_pool = Pool::new("background", 1, POOL_QUEUE_LEN_MAX)?;
-
-    let mut listeners = Vec::new();
-    for address in &settings.listen_addresses {
-        tracing::info!(component = "web", address = %address, "Start listening for connections");
-        let listener = web::bind(address)
-            .await
-            .context("Unable to start web listener")?;
-        tracing::info!(component = "web", address = %address, "Listening on");
-        listeners.push(listener);
-    }
-    let (reload_sender, mut reloads) = mpsc::channel::<ReloadRequest>(RELOAD_QUEUE_LEN_MAX);
-    let (quit, mut quit_wanted) = watch::channel(false);
-    let lifecycle = Lifecycle {
-        reload: reload_sender,
-        quit: Box::new(move || !quit.send_replace(true)),
-    };
-    let handler = Arc::new(Handler::new(
-        web_options(&settings),
-        &registry,
-        query_pool,
-        lifecycle,
-    ));
-    let (stop_web, web_stops) = watch::channel(false);
-    let limits = Limits {
-        connections_max: usize::try_from(settings.flags.int("web.max-connections")).unwrap_or(512),
-        read_timeout: settings.duration("web.read-timeout"),
-        shutdown_timeout: SHUTDOWN_TIMEOUT,
-    };
-    let serving = tokio::spawn(web::serve(listeners, handler.clone(), limits, web_stops));
-
+    let web = WebServer::start(&settings, &registry, requests.lifecycle()).await?;
     let db = open_store(&settings, &registry, &background_pool).await?;
     let engine_options = engine_options(&settings);
-    let subquery_interval_ms = engine_options.no_step_subquery_interval_ms.clone();
-    let parser_options = engine_options.parser;
-    let engine = Arc::new(Engine::new(engine_options));
-    let scrape = scrape::Manager::new(scrape::ManagerOptions {
-        store: db.clone(),
-        workers: append_pool,
-        metrics: scrape::Metrics::new(&registry),
-        user_agent: format!("Prometheus/{}", identity::REFERENCE_VERSION),
-    });
-    let interval = settings.duration("scrape.discovery-reload-interval");
-    let (discovery, target_sets) = discovery::Manager::with_interval(
-        "scrape",
-        discovery::metrics::ManagerMetrics::new(&registry),
-        interval,
-    );
-    let following = tokio::spawn({
-        let scrape = scrape.clone();
-        async move { scrape.run(target_sets).await }
-    });
-    let parts = Parts {
-        settings,
-        scrape: scrape.clone(),
-        discovery,
-        subquery_interval_ms,
-        state: Arc::default(),
-        metrics: config_metrics,
-    };
+    let (parts, following) = Parts::new(settings, db.clone(), &registry, &engine_options)?;
     let file = parts.settings.flags.text("config.file").to_owned();
     tracing::info!(filename = %file, "Loading configuration file");
     parts
         .apply(&config)
         .map_err(|err| anyhow!("error loading config from {file:?}: {err}"))?;
-    handler.set_backend(Backend {
+    web.handler.set_backend(Backend {
         queryable: db.clone(),
-        engine,
-        parser_options,
-        targets: Arc::new(Targets(scrape.clone())),
+        parser_options: engine_options.parser,
+        engine: Arc::new(Engine::new(engine_options)),
+        targets: Arc::new(Targets(parts.scrape.clone())),
         config_yaml: {
             let state = parts.state.clone();
             Box::new(move || state.yaml.read().clone())
         },
         runtime_info: runtime_info(&parts, start_time),
     });
-    handler.set_readiness(Readiness::Ready);
+    web.handler.set_readiness(Readiness::Ready);
     tracing::info!("Server is ready to receive web requests.");
     say_where(&parts.settings);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
-    let mut hangups = signal(SignalKind::hangup())?;
-    let mut terminations = signal(SignalKind::terminate())?;
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    loop {
-        tokio::select! {
-            _ = hangups.recv() => {
-                let _ = parts.reload();
-            }
-            Some(done) = reloads.recv() => {
-                let _ = done.send(parts.reload());
-            }
-            _ = terminations.recv() => {
-                tracing::warn!(signal = "terminated", "Received an OS signal, exiting gracefully...");
-                break;
-            }
-            _ = interrupts.recv() => {
-                tracing::warn!(signal = "interrupt", "Received an OS signal, exiting gracefully...");
-                break;
-            }
-            _ = quit_wanted.changed() => {
-                tracing::warn!("Received termination request via web service, exiting gracefully...");
-                break;
-            }
-        }
-    }
+    requests.serve(&parts).await;
+
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    handler.set_readiness(Readiness::Stopping);
+    web.handler.set_readiness(Readiness::Stopping);
     tracing::info!("Stopping scrape discovery manager...");
-    drop(parts.discovery);
     following.abort();
+    drop(parts.discovery);
     tracing::info!("Stopping scrape manager...");
-    scrape.stop();
+    parts.scrape.stop();
     tracing::info!("Scrape manager stopped");
-    let _ = stop_web.send(true);
-    let _ = serving.await;
+    web.stop().await;
     let closing = background_pool.run(move || db.close());
     closing
         .await
         .context("closing storage failed")?
         .context("closing storage failed")?;
     Ok(())
+}
+
+/// What the outside may ask of the whole server: signals and the lifecycle endpoints.
+struct Requests {
+    hangups: Signal,
+    terminations: Signal,
+    interrupts: Signal,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    reload_sender: mpsc::Sender<ReloadRequest>,
+    quit: watch::Receiver<bool>,
+    quit_sender: Arc<watch::Sender<bool>>,
+}
+
+impl Requests {
+    fn new() -> std::io::Result<Self> {
+        let (reload_sender, reloads) = mpsc::channel(RELOAD_QUEUE_LEN_MAX);
+        let (quit_sender, quit) = watch::channel(false);
+        Ok(Self {
+            hangups: signal(SignalKind::hangup())?,
+            terminations: signal(SignalKind::terminate())?,
+            interrupts: signal(SignalKind::interrupt())?,
+            reloads,
+            reload_sender,
+            quit,
+            quit_sender: Arc::new(quit_sender),
+        })
+    }
+
+    /// The ends that the web handler holds.
+    fn lifecycle(&self) -> Lifecycle {
+        let quit = self.quit_sender.clone();
+        Lifecycle {
+            reload: self.reload_sender.clone(),
+            quit: Box::new(move || !quit.send_replace(true)),
+        }
+    }
+
+    /// Reloads as often as asked; returns when the server is to end.
+    async fn serve(&mut self, parts: &Parts) {
+        loop {
+            tokio::select! {
+                _ = self.hangups.recv() => {
+                    // What went wrong is logged; a signal has nobody to tell.
+                    let _ = parts.reload();
+                }
+                Some(done) = self.reloads.recv() => {
+                    // Fails only if the client is gone.
+                    let _ = done.send(parts.reload());
+                }
+                _ = self.terminations.recv() => {
+                    tracing::warn!(signal = "terminated", "Received an OS signal, exiting gracefully...");
+                    return;
+                }
+                _ = self.interrupts.recv() => {
+                    tracing::warn!(signal = "interrupt", "Received an OS signal, exiting gracefully...");
+                    return;
+                }
+                _ = self.quit.changed() => {
+                    tracing::warn!("Received termination request via web service, exiting gracefully...");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The registry with what belongs to the process as a whole.
+fn registry(settings: &Settings) -> Registry {
+    let registry = Registry::new();
+    telemetry::process::register(&registry);
+    identity::register(&registry);
+    registry
+        .gauge(
+            "prometheus_engine_queries_concurrent_max",
+            "The max number of concurrent queries.",
+        )
+        .set(queries_max(settings) as f64);
+    registry
+}
+
+fn queries_max(settings: &Settings) -> usize {
+    usize::try_from(settings.flags.int("query.max-concurrency"))
+        .unwrap_or(0)
+        .max(1)
+}
+
+/// The listeners and who answers on them.
+struct WebServer {
+    handler: Arc<Handler>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl WebServer {
+    /// Listens and answers, not ready yet.
+    async fn start(
+        settings: &Settings,
+        registry: &Registry,
+        lifecycle: Lifecycle,
+    ) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for address in &settings.listen_addresses {
+            tracing::info!(component = "web", address = %address, "Start listening for connections");
+            let listener = web::bind(address)
+                .await
+                .context("Unable to start web listener")?;
+            let address = listener.local_addr()?;
+            tracing::info!(component = "web", address = %address, "Listening on");
+            listeners.push(listener);
+        }
+        let query_pool = Pool::new("query", queries_max(settings), POOL_QUEUE_LEN_MAX)?;
+        let handler = Arc::new(Handler::new(
+            web_options(settings),
+            registry,
+            query_pool,
+            lifecycle,
+        ));
+        let connections = settings.flags.int("web.max-connections");
+        let limits = Limits {
+            connections_max: usize::try_from(connections).unwrap_or(0).max(1),
+            read_timeout: settings.duration("web.read-timeout"),
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
+        };
+        let (stop, stops) = watch::channel(false);
+        let serving = tokio::spawn(web::serve(listeners, handler.clone(), limits, stops));
+        Ok(Self {
+            handler,
+            stop,
+            serving,
+        })
+    }
+
+    /// Lets open requests finish and stops listening.
+    async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.serving.await;
+    }
+}
+
+/// How we name ourselves to targets and discovery servers.
+fn user_agent() -> String {
+    format!("Prometheus/{}", identity::REFERENCE_VERSION)
 }
 
 /// The first lines of the log.
@@ -343,14 +458,18 @@ async fn open_store(
 
 fn store_options(settings: &Settings) -> tsdb::Options {
     let flags = &settings.flags;
-    let mut options = tsdb::Options::default();
-    options.no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
-    options.wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
+    let wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
         tsdb::wal::Compression::None
     } else if flags.text("storage.tsdb.wal-compression-type") == "zstd" {
         tsdb::wal::Compression::Zstd
     } else {
         tsdb::wal::Compression::Snappy
+    };
+    let no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
+    let mut options = tsdb::Options {
+        no_lockfile,
+        wal_compression,
+        ..tsdb::Options::default()
     };
     if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {
         options.wal_segment_bytes = bytes;
@@ -363,7 +482,6 @@ fn store_options(settings: &Settings) -> tsdb::Options {
 
 fn engine_options(settings: &Settings) -> EngineOptions {
     let flags = &settings.flags;
-    let queries = usize::try_from(flags.int("query.max-concurrency")).unwrap_or(20);
     let parser = ParserOptions {
         experimental_functions: settings.has_feature("promql-experimental-functions"),
         extended_range_selectors: settings.has_feature("promql-extended-range-selectors"),
@@ -373,7 +491,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
     EngineOptions {
         timeout: settings.duration("query.timeout"),
         max_samples: u64::try_from(flags.int("query.max-samples")).unwrap_or(0),
-        max_concurrent: queries.max(1),
+        max_concurrent: queries_max(settings),
         lookback_delta_ms: flags.int("query.lookback-delta"),
         delayed_name_removal: settings.has_feature("promql-delayed-name-removal"),
         parser,

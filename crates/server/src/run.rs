@@ -70,7 +70,8 @@ pub fn run(arguments: &[String]) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(err) => {
-            tracing::error!(err = %err, "Fatal error");
+            // With everything that led to it, in one line.
+            tracing::error!(err = %format_args!("{err:#}"), "Fatal error");
             ExitCode::FAILURE
         }
     }

@@ -3,8 +3,7 @@
 //! Two rules for strings live side by side: label sets are written plainly, everything else escapes
 //! `<`, `>`, `&` and the two Unicode line separators for the sake of HTML.
 
-use model::histogram::CUSTOM_BUCKETS_SCHEMA;
-use model::{FloatHistogram, Labels, Span, Timestamp};
+use model::{FloatHistogram, Labels, Timestamp};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -177,7 +176,7 @@ pub(crate) fn histogram(out: &mut Vec<u8>, histogram: &FloatHistogram) {
     out.extend_from_slice(b",\"sum\":");
     sample_value(out, histogram.sum);
     let mut any = false;
-    for bucket in buckets(histogram) {
+    for bucket in histogram.all_buckets() {
         if bucket.count == 0.0 {
             continue;
         }
@@ -201,80 +200,6 @@ pub(crate) fn histogram(out: &mut Vec<u8>, histogram: &FloatHistogram) {
         out.push(b']');
     }
     out.push(b'}');
-}
-
-/// One bucket of a native histogram.
-#[derive(Debug, PartialEq)]
-struct Bucket {
-    lower: f64,
-    upper: f64,
-    lower_inclusive: bool,
-    upper_inclusive: bool,
-    count: f64,
-}
-
-/// All buckets from the lowest to the highest.
-fn buckets(histogram: &FloatHistogram) -> Vec<Bucket> {
-    let bound = |index: i64| match &histogram.custom_values {
-        Some(bounds) if histogram.schema == CUSTOM_BUCKETS_SCHEMA => match usize::try_from(index) {
-            Ok(index) => bounds.get(index).copied().unwrap_or(f64::INFINITY),
-            Err(_) => f64::NEG_INFINITY,
-        },
-        _ => (index as f64 * (-f64::from(histogram.schema)).exp2()).exp2(),
-    };
-    let custom = histogram.schema == CUSTOM_BUCKETS_SCHEMA;
-    let zero = histogram.zero_threshold;
-    let mut out = Vec::new();
-    let negative = indexes(&histogram.negative_spans).zip(&histogram.negative_buckets);
-    for (index, count) in negative {
-        let (lower, upper) = (-bound(index), -bound(index - 1));
-        let upper = if upper < 0.0 { upper.min(-zero) } else { upper };
-        out.push(Bucket {
-            lower,
-            upper,
-            lower_inclusive: true,
-            upper_inclusive: false,
-            count: *count,
-        });
-    }
-    out.reverse();
-    if histogram.zero_count > 0.0 {
-        out.push(Bucket {
-            lower: -zero,
-            upper: zero,
-            lower_inclusive: true,
-            upper_inclusive: true,
-            count: histogram.zero_count,
-        });
-    }
-    let positive = indexes(&histogram.positive_spans).zip(&histogram.positive_buckets);
-    for (index, count) in positive {
-        let (lower, upper) = (bound(index - 1), bound(index));
-        let lower = if !custom && lower > 0.0 {
-            lower.max(zero)
-        } else {
-            lower
-        };
-        let lower_inclusive = custom && index == 0;
-        out.push(Bucket {
-            lower,
-            upper,
-            lower_inclusive,
-            upper_inclusive: true,
-            count: *count,
-        });
-    }
-    out
-}
-
-/// Bucket indexes that spans cover.
-fn indexes(spans: &[Span]) -> impl Iterator<Item = i64> + '_ {
-    let mut next = 0;
-    spans.iter().flat_map(move |span| {
-        let first = next + i64::from(span.offset);
-        next = first + i64::from(span.length);
-        first..next
-    })
 }
 
 #[cfg(test)]
