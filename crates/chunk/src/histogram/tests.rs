@@ -404,3 +404,23 @@ fn damaged_chunks_are_errors_or_other_samples() {
         }
     }
 }
+
+/// Chunks of the reference: encoded anew they are the same bytes.
+#[test]
+fn chunks_of_the_reference_are_encoded_as_there() {
+    let text = include_str!("../../testdata/histogram_chunks.txt");
+    let mut chunks = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (encoding, hex) = line.split_once(' ').unwrap();
+        let bytes: Vec<u8> = (0..hex.len() / 2)
+            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
+        let copy = match encoding {
+            "2" => HistogramAppender::reopen(&bytes).unwrap().1,
+            _ => FloatHistogramAppender::reopen(&bytes).unwrap().1,
+        };
+        assert_eq!(copy, bytes);
+        chunks += 1;
+    }
+    assert!(chunks > 3);
+}
