@@ -165,7 +165,7 @@ impl Problem {
                 "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target".to_owned()
             }
             Self::Unparsable(reason) => format!(
-                "cannot parse Content-Type {} and no fallback_scrape_protocol for target: {reason}",
+                "cannot parse Content-Type {} and no fallback_scrape_protocol for target\n{reason}",
                 crate::quoted::quoted(content_type.as_bytes())
             ),
             Self::Unsupported => format!(
@@ -215,9 +215,7 @@ fn media_type(header: &str) -> Result<String, Option<&'static str>> {
     if !subtype.bytes().all(is_token) {
         return Err(Some("mime: unexpected content after media subtype"));
     }
-    if !parameters_parse(parameters) {
-        return Err(Some("mime: invalid media parameter"));
-    }
+    check_parameters(parameters).map_err(Some)?;
     Ok(media_type)
 }
 
@@ -225,36 +223,39 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn parameters_parse(parameters: &str) -> bool {
+/// Checks `name=value` pairs divided by semicolons; one semicolon at the end is tolerated.
+fn check_parameters(parameters: &str) -> Result<(), &'static str> {
+    const INVALID: &str = "mime: invalid media parameter";
+    let mut seen = Vec::new();
     let mut rest = parameters.trim_start();
     while !rest.is_empty() {
-        let Some((name, after)) = rest.split_once('=') else {
-            // A semicolon at the very end is tolerated.
-            return rest.trim_matches([';', ' ']).is_empty();
-        };
+        let (name, after) = rest.split_once('=').ok_or(INVALID)?;
         let name = name.trim();
         if name.is_empty() || !name.bytes().all(is_token) {
-            return false;
+            return Err(INVALID);
         }
-        let end = if let Some(inside) = after.strip_prefix('"') {
-            match inside.find('"') {
-                Some(end) => end + 2,
-                None => return false,
-            }
-        } else {
-            let end = after.find(|c: char| !c.is_ascii() || !is_token(c as u8));
-            end.unwrap_or(after.len())
+        if seen.contains(&name) {
+            return Err("mime: duplicate parameter name");
+        }
+        seen.push(name);
+        let end = match after.strip_prefix('"') {
+            Some(inside) => inside.find('"').ok_or(INVALID)? + 2,
+            None => after
+                .bytes()
+                .position(|byte| !is_token(byte))
+                .unwrap_or(after.len()),
         };
         if end == 0 {
-            return false;
+            return Err(INVALID);
         }
         rest = after.get(end..).unwrap_or("").trim_start();
         match rest.strip_prefix(';') {
             Some(after) => rest = after.trim_start(),
-            None => return rest.is_empty(),
+            None if rest.is_empty() => {}
+            None => return Err(INVALID),
         }
     }
-    true
+    Ok(())
 }
 
 #[cfg(test)]
@@ -297,6 +298,22 @@ mod tests {
         assert!(content_format(None, None).is_err());
         assert!(content_format(Some("text/html"), None).is_err());
         assert!(content_format(Some("text/plain; x"), None).is_err());
+        let refused = |content_type, reason: &str| {
+            let error = content_format(Some(content_type), None).unwrap_err();
+            assert!(
+                error.ends_with(&format!("for target\nmime: {reason}")),
+                "{error}"
+            );
+        };
+        refused("text/plain;;", "invalid media parameter");
+        refused("text/plain; charset=\"x", "invalid media parameter");
+        refused("text/plain; a=b; a=c", "duplicate parameter name");
+        refused(
+            "text/plain garbage",
+            "unexpected content after media subtype",
+        );
+        refused("/plain", "no media type");
+        refused("text/", "expected token after slash");
         let fallback = content_format(None, Some(Protocol::PrometheusText0_0_4));
         assert_eq!(fallback.map(|choice| choice.format), Ok(Format::Text));
         assert!(content_format(Some("application/vnd.google.protobuf"), None).is_err());
