@@ -114,8 +114,8 @@ pub(crate) fn end_of_run(context: &Context, state: &mut LoopState, time: Timesta
     finish(context, state, appender, None, time);
 }
 
-/// Appends the samples of a body and the markers of vanished series. If that fails, all series get
-/// markers and the error is returned.
+/// Appends the samples of a body and the markers of vanished series. If that fails, the series that
+/// the body did not get to receive markers, and the error is returned.
 fn ingest_or_mark(
     context: &Context,
     state: &mut LoopState,
@@ -154,7 +154,8 @@ fn ingest_or_mark(
                 "Append failed"
             );
             renew(context, appender);
-            state.cache.untrack_all();
+            // Series that were read before the failure do not end, as in the reference: it shows
+            // their old value for a lookback, while `up` says 0.
             mark_and_end(context, state, appender, time);
             Some(err)
         }

@@ -188,15 +188,6 @@ impl Cache {
         }
     }
 
-    /// Forgets what this scrape tracked: it failed, and its samples were rolled back.
-    pub(crate) fn untrack_all(&mut self) {
-        for id in std::mem::take(&mut self.tracked_now) {
-            if let Some(entry) = self.entry_mut(id) {
-                entry.tracked = 0;
-            }
-        }
-    }
-
     /// Series that were tracked in the last scrape and are not in this one.
     pub(crate) fn vanished(&self) -> Vec<SeriesRef> {
         let mut vanished: Vec<SeriesRef> = self
@@ -322,13 +313,16 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_scrape_leaves_everything_to_be_marked() {
+    fn a_failed_scrape_ends_what_it_did_not_reach() {
         let mut cache = Cache::default();
         scrape(&mut cache, &["a", "b"]);
         cache.end(true);
         scrape(&mut cache, &["a"]);
-        cache.untrack_all();
-        assert_eq!(cache.vanished().len(), 2);
+        assert_eq!(cache.vanished(), [SeriesRef(98)]);
+        cache.end(false);
+        // An empty scrape after it ends the rest.
+        scrape(&mut cache, &[]);
+        assert_eq!(cache.vanished(), [SeriesRef(97)]);
         cache.end(false);
         scrape(&mut cache, &["a", "b"]);
         assert!(cache.vanished().is_empty());

@@ -11,7 +11,7 @@
 //!
 //! Flow: discovery's groups → [`Manager::apply_targets`] → pool sync → loops → fetch → append.
 //!
-//! Gotchas: a failed scrape still appends (stale markers and `up 0`); report series skip metric
+//! Gotchas: a failed scrape still appends (`up 0`, and markers for series it did not get to); report series skip metric
 //! relabelling and limits; end-of-run markers are written about two intervals after a target went
 //! away, with an earlier time, so that a target that came back is not hurt.
 #![deny(missing_docs)]

@@ -33,7 +33,7 @@ async fn a_scrape_is_one_transaction_with_its_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn vanished_series_and_failed_scrapes_leave_markers() {
+async fn vanished_series_and_unread_ones_get_markers() {
     let broken = ok("a 1\nb 2 x\n");
     let address = serve(vec![
         ok("a 1\nb 2\n"),
@@ -47,11 +47,23 @@ async fn vanished_series_and_failed_scrapes_leave_markers() {
     assert!(stale(&transactions[1], "a"));
     assert_eq!(value(&transactions[1], "b"), Some(3.0));
     assert!(!stale(&transactions[2], "a"));
-    assert!(stale(&transactions[3], "a") && stale(&transactions[3], "b"));
+    // The failure is in the line of b: a, read before it, does not end.
+    assert!(stale(&transactions[3], "b"));
+    assert_eq!(value(&transactions[3], "a"), None);
     assert_eq!(value(&transactions[3], "up"), Some(0.0));
     assert_eq!(value(&transactions[3], "scrape_samples_scraped"), Some(1.0));
     // Once is enough.
     assert_eq!(value(&transactions[4], "b"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_request_ends_all_series() {
+    let failed = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let address = serve(vec![ok("a 1\nb 2\n"), failed]).await;
+    let scraping = Scraping::of(&address, |_| {});
+    let transactions = scraping.transactions(2).await;
+    assert!(stale(&transactions[1], "a") && stale(&transactions[1], "b"));
+    assert_eq!(value(&transactions[1], "up"), Some(0.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
