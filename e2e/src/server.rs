@@ -78,6 +78,7 @@ impl Server {
             ))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-lifecycle")
+            .arg("--scrape.discovery-reload-interval=1s")
             .args(flags)
             .current_dir(dir)
             .stdin(Stdio::null())

@@ -19,6 +19,9 @@ use crate::target_group::TargetGroup;
 
 /// How often changes are handed on at most.
 pub const UPDATE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the first update waits for further providers: a server that starts is blind until then,
+/// so it does not wait a whole interval.
+const FIRST_UPDATE_AFTER: Duration = Duration::from_millis(200);
 /// Reports of one provider that may wait.
 const PROVIDER_QUEUE_LEN_MAX: usize = 16;
 
@@ -251,7 +254,8 @@ async fn send_loop(
         metrics.sent_updates.with(&[&name]),
         metrics.delayed_updates.with(&[&name]),
     );
-    let mut beat = tokio::time::interval_at(Instant::now() + interval, interval);
+    let first = Instant::now() + interval.min(FIRST_UPDATE_AFTER);
+    let mut beat = tokio::time::interval_at(first, interval);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beat.tick().await;

@@ -51,7 +51,8 @@ fn scrapes_itself_and_answers_the_requests_of_dashboards() -> Result<()> {
             answer.text()
         );
     }
-    for path in ["/", "/metrics", "/-/healthy", "/-/ready"] {
+    ensure!(server.get("/")?.status == 302, "/ leads to the page");
+    for path in ["/query", "/metrics", "/-/healthy", "/-/ready"] {
         let answer = server.get(path)?;
         ensure!(
             answer.status == 200,

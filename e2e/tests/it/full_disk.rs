@@ -63,7 +63,7 @@ fn queries_go_on_and_writing_resumes_when_space_returns() -> Result<()> {
             .contains("no space left on device")
             .then_some(()))
     })?;
-    let during = server.query("count(full[1h:1s])")?;
+    let during = server.query("count(count_over_time(full[1h]))")?;
     ensure!(during.is_array(), "{during}");
     let seen = e2e::samples_of(&server.query("full{i=\"7\"}[1h]")?[0]);
     ensure!(!seen.is_empty(), "the samples from before are gone");

@@ -42,7 +42,8 @@ fn loses_nothing_that_a_query_could_see() -> Result<()> {
             "round {round}: lost {missing:?}\n{}",
             server.log_text()
         );
-        thread::sleep(Duration::from_millis(200 + random.below(1_200)));
+        // Some rounds end before the first scrape.
+        thread::sleep(Duration::from_millis(random.below(1_800)));
         seen = samples(&server)?;
         if random.below(2) == 0 {
             thread::sleep(Duration::from_millis(random.below(150)));

@@ -1,5 +1,8 @@
 //! The whole process, as users meet it.
-#![expect(clippy::print_stdout, reason = "what a test measured is part of its result")]
+#![expect(
+    clippy::print_stdout,
+    reason = "what a test measured is part of its result"
+)]
 
 mod bad_input;
 mod first_run;
