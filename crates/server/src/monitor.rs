@@ -20,9 +20,9 @@ use telemetry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tsdb::Db;
+use tsdb::{Db, NamedCount, ReplayStatus};
 use web::handler::{Lifecycle, ReloadRequest};
-use web::{Backend, Handler, Limits, Readiness, RuntimeInfo};
+use web::{Backend, Handler, Limits, Readiness, RuntimeInfo, TsdbInfo};
 
 use crate::identity;
 use crate::limits;
@@ -53,6 +53,13 @@ pub(crate) fn load_config(settings: &Settings) -> anyhow::Result<Config> {
     let options = LoadOptions {
         scrape_native_histograms: settings.has_feature("native-histograms"),
         extra_scrape_metrics: settings.has_feature("extra-scrape-metrics"),
+        prefer_protobuf: [
+            "native-histograms",
+            "created-timestamp-zero-ingestion",
+            "st-storage",
+        ]
+        .iter()
+        .any(|feature| settings.has_feature(feature)),
         ..LoadOptions::default()
     };
     let config = match &settings.config_source {
@@ -217,8 +224,10 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     let start_time = SystemTime::now();
     let registry = registry(&settings);
     let background_pool = Pool::new("background", 1, POOL_QUEUE_LEN_MAX)?;
-    let web = WebServer::start(&settings, &registry, requests.lifecycle()).await?;
-    let db = open_store(&settings, &registry, &background_pool).await?;
+    let store_options = store_options(&settings);
+    let replay_status = &store_options.replay_status;
+    let web = WebServer::start(&settings, &registry, replay_status, requests.lifecycle()).await?;
+    let db = open_store(&settings, store_options, &registry, &background_pool).await?;
     let engine_options = engine_options(&settings);
     let (parts, following) = Parts::new(settings, db.clone(), &registry, &engine_options)?;
     let file = parts.settings.flags.text("config.file").to_owned();
@@ -236,6 +245,7 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
             Box::new(move || state.yaml.read().clone())
         },
         runtime_info: runtime_info(&parts, start_time),
+        tsdb_info: tsdb_info(&db),
     });
     web.handler.set_readiness(Readiness::Ready);
     tracing::info!("Server is ready to receive web requests.");
@@ -357,6 +367,7 @@ impl WebServer {
     async fn start(
         settings: &Settings,
         registry: &Registry,
+        replay_status: &Arc<ReplayStatus>,
         lifecycle: Lifecycle,
     ) -> anyhow::Result<Self> {
         let mut listeners = Vec::new();
@@ -371,7 +382,7 @@ impl WebServer {
         }
         let query_pool = Pool::new("query", queries_max(settings), POOL_QUEUE_LEN_MAX)?;
         let handler = Arc::new(Handler::new(
-            web_options(settings),
+            web_options(settings, replay_status),
             registry,
             query_pool,
             lifecycle,
@@ -441,12 +452,12 @@ fn say_where(settings: &Settings) {
 /// Opens the data directory on the pool: reading the log takes its time.
 async fn open_store(
     settings: &Settings,
+    options: tsdb::Options,
     registry: &Registry,
     pool: &Pool,
 ) -> anyhow::Result<Arc<Db>> {
     tracing::info!("Starting TSDB ...");
     let directory = settings.data_directory();
-    let options = store_options(settings);
     let registry = registry.clone();
     let opening = pool.run(move || Db::open(Path::new(&directory), options, &registry));
     let db = opening
@@ -499,8 +510,12 @@ fn engine_options(settings: &Settings) -> EngineOptions {
     }
 }
 
-fn web_options(settings: &Settings) -> web::Options {
+fn web_options(settings: &Settings, replay_status: &Arc<ReplayStatus>) -> web::Options {
     web::Options {
+        wal_replay: {
+            let status = replay_status.clone();
+            Box::new(move || status.segments())
+        },
         route_prefix: settings.route_prefix.clone(),
         external_url: settings.external_url.clone(),
         listen_port: settings.listen_port(),
@@ -535,6 +550,30 @@ fn runtime_info(
                 .memory_limit_bytes
                 .map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             storage_retention: settings.storage_retention.clone(),
+        }
+    })
+}
+
+fn tsdb_info(db: &Arc<Db>) -> Box<dyn Fn(usize) -> TsdbInfo + Send + Sync> {
+    let db = db.clone();
+    Box::new(move |top| {
+        let (head, top) = (db.head_stats(), db.cardinality_stats(top));
+        let list = |entries: Vec<NamedCount>| {
+            entries
+                .into_iter()
+                .map(|entry| (entry.name, entry.count.cast_signed()))
+                .collect()
+        };
+        TsdbInfo {
+            series_count: head.series_count.cast_signed(),
+            label_pair_count: head.label_pair_count.cast_signed(),
+            chunk_count: head.chunk_count.cast_signed(),
+            min_time: head.min_time,
+            max_time: head.max_time,
+            series_by_metric_name: list(top.series_by_metric_name),
+            values_by_label_name: list(top.values_by_label_name),
+            bytes_by_label_name: list(top.bytes_by_label_name),
+            series_by_label_pair: list(top.series_by_label_pair),
         }
     })
 }

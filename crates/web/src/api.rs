@@ -27,6 +27,7 @@ use crate::params::{self, Instant};
 use crate::router::Endpoint;
 
 pub(crate) use status::write_build_info as build_info;
+pub(crate) use status::write_replay as wal_replay;
 
 /// Said when a limit cut the answer.
 const TRUNCATED: &str = "results truncated due to limit";
@@ -131,6 +132,7 @@ pub(crate) fn reads_storage(endpoint: Endpoint) -> bool {
             | Endpoint::Labels
             | Endpoint::LabelValues
             | Endpoint::Series
+            | Endpoint::TsdbStatus
     )
 }
 
@@ -145,6 +147,7 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         Endpoint::Labels => labels::names(call, &mut out),
         Endpoint::LabelValues => labels::values(call, &mut out),
         Endpoint::Series => series::series(call, &mut out),
+        Endpoint::DropSeries => Err(series::not_implemented()),
         Endpoint::Metadata => metadata::by_metric(call, &mut out),
         Endpoint::TargetsMetadata => metadata::by_target(call, &mut out),
         Endpoint::Targets => target_list::targets(call, &mut out),
@@ -153,6 +156,7 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         Endpoint::RuntimeInfo => status::runtime_info(call, &mut out),
         Endpoint::BuildInfo => status::build_info(call, &mut out),
         Endpoint::Flags => status::flags(call, &mut out),
+        Endpoint::TsdbStatus => status::tsdb(call, &mut out),
         Endpoint::Root
         | Endpoint::Graph
         | Endpoint::Page
@@ -163,6 +167,7 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         | Endpoint::LifecycleWrongMethod
         | Endpoint::Metrics
         | Endpoint::Version
+        | Endpoint::WalReplay
         | Endpoint::ApiOptions => {
             unreachable!("{endpoint:?} is not answered in the envelope")
         }

@@ -76,6 +76,29 @@ pub struct RuntimeInfo {
     pub storage_retention: String,
 }
 
+/// What `/api/v1/status/tsdb` tells of the head. The lists hold (name, count), largest first.
+#[derive(Debug, Clone, Default)]
+pub struct TsdbInfo {
+    /// Series.
+    pub series_count: i64,
+    /// Distinct label pairs.
+    pub label_pair_count: i64,
+    /// Chunks.
+    pub chunk_count: i64,
+    /// Time of the oldest sample, milliseconds.
+    pub min_time: i64,
+    /// Time of the newest sample, milliseconds.
+    pub max_time: i64,
+    /// Series by metric name.
+    pub series_by_metric_name: Vec<(String, i64)>,
+    /// Values by label name.
+    pub values_by_label_name: Vec<(String, i64)>,
+    /// Bytes of values by label name.
+    pub bytes_by_label_name: Vec<(String, i64)>,
+    /// Series by label pair.
+    pub series_by_label_pair: Vec<(String, i64)>,
+}
+
 /// What does not change while the server runs.
 pub struct Options {
     /// In the form [`canonical_prefix`](crate::canonical_prefix) gives.
@@ -96,6 +119,8 @@ pub struct Options {
     pub build: BuildInfo,
     /// Longest time to read a request's body.
     pub read_timeout: Duration,
+    /// Progress of reading the write-ahead log: first segment, last, and the one being read.
+    pub wal_replay: Box<dyn Fn() -> (u32, u32, u32) + Send + Sync>,
 }
 
 /// What exists only once the store is open.
@@ -112,6 +137,8 @@ pub struct Backend {
     pub config_yaml: Box<dyn Fn() -> String + Send + Sync>,
     /// What the server knows of itself.
     pub runtime_info: Box<dyn Fn() -> RuntimeInfo + Send + Sync>,
+    /// What the head holds, with lists of at most as many entries as asked for.
+    pub tsdb_info: Box<dyn Fn(usize) -> TsdbInfo + Send + Sync>,
 }
 
 /// Whether the API answers.
@@ -232,7 +259,12 @@ impl Handler {
         match routed {
             Routed::Endpoint(endpoint, label, parameter) => {
                 let started = Instant::now();
-                let answer = self.endpoint(endpoint, parameter, request).await;
+                let is_head = *request.method() == Method::HEAD;
+                let mut answer = self.endpoint(endpoint, parameter, request).await;
+                if is_head {
+                    // The reference learns the type from the body it writes, which is none here.
+                    answer.headers_mut().remove(header::CONTENT_TYPE);
+                }
                 self.count(&label, started, &answer);
                 answer
             }
@@ -320,6 +352,13 @@ impl Handler {
                 api::build_info(&mut out, &self.options.build);
                 out.push(b'\n');
                 with_type(StatusCode::OK, "text/plain; charset=utf-8", out)
+            }
+            Endpoint::WalReplay => {
+                // Unlike the rest of the API it answers before the server is ready.
+                let mut out = b"{\"status\":\"success\",\"data\":".to_vec();
+                api::wal_replay(&mut out, (self.options.wal_replay)());
+                out.push(b'}');
+                with_type(StatusCode::OK, "application/json", out)
             }
             _ => self.api(endpoint, parameter, request).await,
         }

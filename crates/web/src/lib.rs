@@ -22,6 +22,6 @@ mod router;
 pub mod targets;
 
 pub use error::Error;
-pub use handler::{Backend, BuildInfo, Handler, Options, Readiness, RuntimeInfo};
+pub use handler::{Backend, BuildInfo, Handler, Options, Readiness, RuntimeInfo, TsdbInfo};
 pub use listener::{Limits, bind, serve};
 pub use router::canonical_prefix;

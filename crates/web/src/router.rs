@@ -31,6 +31,7 @@ pub(crate) enum Endpoint {
     Labels,
     LabelValues,
     Series,
+    DropSeries,
     Metadata,
     Targets,
     TargetsMetadata,
@@ -39,6 +40,8 @@ pub(crate) enum Endpoint {
     RuntimeInfo,
     BuildInfo,
     Flags,
+    TsdbStatus,
+    WalReplay,
 }
 
 /// A path pattern (`:name` is any one segment, a last `*name` any rest) and who answers which
@@ -95,6 +98,7 @@ pub(crate) const API: &[Route] = &[
     route("/labels", GET_POST, Endpoint::Labels),
     route("/label/:name/values", GET, Endpoint::LabelValues),
     route("/series", GET_POST, Endpoint::Series),
+    route("/series", &[Method::DELETE], Endpoint::DropSeries),
     route("/metadata", GET, Endpoint::Metadata),
     route("/targets", GET, Endpoint::Targets),
     route("/targets/metadata", GET, Endpoint::TargetsMetadata),
@@ -103,6 +107,8 @@ pub(crate) const API: &[Route] = &[
     route("/status/runtimeinfo", GET, Endpoint::RuntimeInfo),
     route("/status/buildinfo", GET, Endpoint::BuildInfo),
     route("/status/flags", GET, Endpoint::Flags),
+    route("/status/tsdb", GET, Endpoint::TsdbStatus),
+    route("/status/walreplay", GET, Endpoint::WalReplay),
     route("/*path", &[Method::OPTIONS], Endpoint::ApiOptions),
 ];
 

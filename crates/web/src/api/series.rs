@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::Labels;
 use storage::SelectHints;
 
-use super::{ApiError, ApiResult, Call, Remarks, TRUNCATED, hint_limit};
+use super::{ApiError, ApiResult, Call, ErrorKind, Remarks, TRUNCATED, hint_limit};
 use crate::json;
 
 /// Label sets, each once; in label order when there are several selectors.
@@ -53,6 +53,14 @@ pub(super) fn series(call: &Call, out: &mut Vec<u8>) -> ApiResult {
     }
     json::array(out, &found, json::labels);
     Ok(remarks)
+}
+
+/// Deleting series here was never built in the reference either, and says so.
+pub(super) fn not_implemented() -> ApiError {
+    ApiError {
+        kind: ErrorKind::Internal,
+        text: "not implemented".to_owned(),
+    }
 }
 
 /// Orders label sets by names and values in turn.

@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use jiff::Timestamp as UtcTime;
 
-use super::{ApiResult, Call, Remarks};
+use super::{ApiError, ApiResult, Call, Remarks};
 use crate::handler::BuildInfo;
 use crate::json;
+use crate::params;
 
 /// The configuration with its defaults.
 pub(super) fn config(call: &Call, out: &mut Vec<u8>) -> ApiResult {
@@ -46,6 +47,60 @@ pub(super) fn runtime_info(call: &Call, out: &mut Vec<u8>) -> ApiResult {
         .string("storageRetention", &info.storage_retention);
     object.close();
     Ok(Remarks::default())
+}
+
+/// Most entries of each list that may be asked for.
+const TOP_MAX: i64 = 10_000;
+/// Entries of each list when nothing is asked for.
+const TOP: i64 = 10;
+
+/// What the head holds, and what it holds most of.
+pub(super) fn tsdb(call: &Call, out: &mut Vec<u8>) -> ApiResult {
+    let top = match call.form.value("limit") {
+        "" => TOP,
+        text => match params::go_atoi(text) {
+            Ok(top @ 1..) => top,
+            _ => return Err(ApiError::bad_data("limit must be a positive number")),
+        },
+    };
+    if top > TOP_MAX {
+        return Err(ApiError::bad_data(format!(
+            "limit must not exceed {TOP_MAX}"
+        )));
+    }
+    let info = (call.backend.tsdb_info)(usize::try_from(top).unwrap_or(usize::MAX));
+    let mut object = json::Object::open(out);
+    let mut head = json::Object::open(object.key("headStats"));
+    head.integer("numSeries", info.series_count)
+        .integer("numLabelPairs", info.label_pair_count)
+        .integer("chunkCount", info.chunk_count)
+        .integer("minTime", info.min_time)
+        .integer("maxTime", info.max_time);
+    head.close();
+    for (name, entries) in [
+        ("seriesCountByMetricName", &info.series_by_metric_name),
+        ("labelValueCountByLabelName", &info.values_by_label_name),
+        ("memoryInBytesByLabelName", &info.bytes_by_label_name),
+        ("seriesCountByLabelValuePair", &info.series_by_label_pair),
+    ] {
+        json::array(object.key(name), entries, |out, (name, value)| {
+            let mut object = json::Object::open(out);
+            object.string("name", name).integer("value", *value);
+            object.close();
+        });
+    }
+    object.close();
+    Ok(Remarks::default())
+}
+
+/// Progress of reading the write-ahead log: first segment, last, and the one being read.
+pub(crate) fn write_replay(out: &mut Vec<u8>, (min, max, current): (u32, u32, u32)) {
+    let mut object = json::Object::open(out);
+    object
+        .integer("min", i64::from(min))
+        .integer("max", i64::from(max))
+        .integer("current", i64::from(current));
+    object.close();
 }
 
 fn utc(time: SystemTime) -> UtcTime {

@@ -103,6 +103,7 @@ fn options(prefix: &str, lifecycle_enabled: bool) -> Options {
             ..BuildInfo::default()
         },
         read_timeout: Duration::from_secs(5),
+        wal_replay: Box::new(|| (1, 3, 2)),
     }
 }
 
@@ -139,6 +140,11 @@ fn handler_with(options: Options) -> Arc<Handler> {
             worker_threads: 2,
             memory_limit_bytes: 7,
             storage_retention: "15d".to_owned(),
+        }),
+        tsdb_info: Box::new(|top| TsdbInfo {
+            series_count: 2,
+            series_by_metric_name: vec![("<m>".to_owned(), 2); top],
+            ..TsdbInfo::default()
         }),
     });
     handler.set_readiness(Readiness::Ready);
@@ -471,6 +477,23 @@ async fn status_pages() {
             &expected,
         );
     }
+    check(
+        &get(&handler, "/api/v1/status/tsdb?limit=1").await,
+        200,
+        "{\"status\":\"success\",\"data\":{\"headStats\":{\"numSeries\":2,\"numLabelPairs\":0,\"chunkCount\":0,\"minTime\":0,\"maxTime\":0},\"seriesCountByMetricName\":[{\"name\":\"\\u003cm\\u003e\",\"value\":2}],\"labelValueCountByLabelName\":[],\"memoryInBytesByLabelName\":[],\"seriesCountByLabelValuePair\":[]}}",
+    );
+    check(
+        &get(&handler, "/api/v1/status/tsdb?limit=0").await,
+        400,
+        "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"limit must be a positive number\"}",
+    );
+    handler.set_readiness(Readiness::NotReady);
+    check(
+        &get(&handler, "/api/v1/status/walreplay").await,
+        200,
+        "{\"status\":\"success\",\"data\":{\"min\":1,\"max\":3,\"current\":2}}",
+    );
+    handler.set_readiness(Readiness::Ready);
     let info = get(&handler, "/api/v1/status/runtimeinfo").await.text();
     assert!(
         info.contains("\"lastConfigTime\":\"1970-01-01T00:00:01Z\""),
@@ -534,6 +557,14 @@ async fn refusals_look_like_the_reference() {
     let seen = send(&handler, request("DELETE", "/api/v1/query", &[], "")).await;
     check(&seen, 405, "Method Not Allowed\n");
     assert_eq!(seen.header("allow"), "GET, OPTIONS, POST");
+    let seen = send(&handler, request("DELETE", "/api/v1/series", &[], "")).await;
+    check(
+        &seen,
+        500,
+        "{\"status\":\"error\",\"errorType\":\"internal\",\"error\":\"not implemented\"}",
+    );
+    let seen = send(&handler, request("HEAD", "/-/ready", &[], "")).await;
+    assert_eq!((seen.status, seen.header("content-type")), (200, ""));
     let seen = get(&handler, "/api/v1/Query?query=1").await;
     check(
         &seen,
