@@ -1,3 +1,5 @@
+//! Tests of `float`.
+
 use proptest::prelude::*;
 
 use super::{

@@ -1,3 +1,5 @@
+//! Tests of `math`.
+
 use super::{
     NAN, acos, acosh, asin, asinh, atan, atan2, atanh, cos, cosh, exp, exp2, fmod, frexp, ldexp,
     ln, log2, log10, pow, sin, sinh, sqrt, tan, tanh,

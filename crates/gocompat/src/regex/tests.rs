@@ -1,3 +1,5 @@
+//! Tests of `regex`.
+
 use super::{Regex, has_variable};
 
 fn regex(source: &str) -> Regex {

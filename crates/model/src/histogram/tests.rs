@@ -1,3 +1,5 @@
+//! Tests of `histogram`.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of `regex_matcher`.
+
 use gocompat::regex::{Regex, syntax};
 use proptest::prelude::*;
 

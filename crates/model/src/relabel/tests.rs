@@ -1,3 +1,5 @@
+//! Tests of `relabel`.
+
 use proptest::prelude::*;
 
 use super::{RelabelAction, RelabelConfig, RelabelRegex, process};

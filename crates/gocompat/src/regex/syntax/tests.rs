@@ -1,3 +1,5 @@
+//! Tests of `syntax`.
+
 use proptest::prelude::*;
 
 use super::super::Regex;
