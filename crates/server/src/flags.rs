@@ -74,6 +74,17 @@ pub struct UsageError {
     pub code: u8,
 }
 
+/// Flags of the command-line library, as the reference calls them: they print and end.
+const PRINTING: &[&str] = &[
+    "help",
+    "help-long",
+    "help-man",
+    "completion-bash",
+    "completion-script-bash",
+    "completion-script-zsh",
+    "version",
+];
+
 /// Every flag's value: given or default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flags {
@@ -151,10 +162,11 @@ impl Flags {
         self.values.insert(name, value);
     }
 
-    /// Every flag as text, hidden ones too.
+    /// Every flag as text, hidden ones too, without those that only print something.
     pub fn to_texts(&self) -> BTreeMap<String, String> {
-        self.values
-            .iter()
+        let shown = |name: &str| !PRINTING.contains(&name);
+        let values = self.values.iter().filter(|(name, _)| shown(name));
+        values
             .map(|(name, value)| ((*name).to_owned(), value.to_text()))
             .collect()
     }

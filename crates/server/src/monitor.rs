@@ -237,6 +237,7 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
         .map_err(|err| anyhow!("error loading config from {file:?}: {err}"))?;
     web.handler.set_backend(Backend {
         queryable: db.clone(),
+        per_step_stats: parts.settings.has_feature("promql-per-step-stats"),
         parser_options: engine_options.parser,
         engine: Arc::new(Engine::new(engine_options)),
         targets: Arc::new(Targets(parts.scrape.clone())),

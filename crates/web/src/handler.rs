@@ -129,6 +129,8 @@ pub struct Backend {
     pub queryable: Arc<dyn Queryable>,
     /// The query engine.
     pub engine: Arc<promql::Engine>,
+    /// Whether `stats=all` counts samples by step.
+    pub per_step_stats: bool,
     /// How selectors and expressions are read.
     pub parser_options: promql_parser::ParserOptions,
     /// The targets.

@@ -223,3 +223,13 @@ fn help_shows_visible_flags_in_two_columns() {
         || !line.contains(' ')
         || line.trim_start().starts_with("--")));
 }
+
+#[test]
+fn the_echo_of_flags_has_hidden_ones_but_not_those_that_print() {
+    let texts = flags(&["--storage.tsdb.retention.size=512MB"]).to_texts();
+    assert_eq!(texts["storage.tsdb.retention.size"], "512MiB");
+    assert_eq!(texts["storage.tsdb.samples-per-chunk"], "120");
+    assert_eq!(texts["web.listen-address"], "0.0.0.0:9090");
+    assert!(!texts.contains_key("help") && !texts.contains_key("version"));
+    assert_eq!(texts.len(), FLAGS.len() - PRINTING.len());
+}

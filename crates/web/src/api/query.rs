@@ -115,8 +115,13 @@ fn query_options(call: &Call) -> Result<QueryOptions, ApiError> {
         })?;
         options.lookback_delta_ms = Some(nanos / 1_000_000).filter(|millis| *millis > 0);
     }
-    options.per_step_stats = call.form.value("stats") == "all";
+    options.per_step_stats = wants_steps(call);
     Ok(options)
+}
+
+/// Samples are counted by step only where a feature flag allows it.
+fn wants_steps(call: &Call) -> bool {
+    call.backend.per_step_stats && call.form.value("stats") == "all"
 }
 
 fn not_prepared(err: PrepareError) -> ApiError {

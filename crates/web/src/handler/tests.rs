@@ -126,6 +126,7 @@ fn handler_with(options: Options) -> Arc<Handler> {
     handler.set_backend(Backend {
         queryable: Arc::new(store),
         engine: Arc::new(promql::Engine::new(promql::EngineOptions::default())),
+        per_step_stats: false,
         parser_options: promql_parser::ParserOptions::default(),
         targets: Arc::new(Targets),
         config_yaml: Box::new(|| "global: <x>\n".to_owned()),
