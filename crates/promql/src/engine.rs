@@ -12,11 +12,13 @@ use promql_parser::ParserOptions;
 use promql_parser::ast::{Expr, ValueType};
 use stdx::cancel::{CancelToken, Stop};
 use storage::{Querier, Queryable};
+use telemetry::Registry;
 
 use crate::annotations::{Annotations, Severity};
 use crate::column::{Column, Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
 use crate::exec::{Counters, Evaluator, Joined};
+use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
 use crate::stats::QueryStats;
 use crate::value::{MatrixSeries, Value, VectorSample};
@@ -67,10 +69,11 @@ pub struct QueryOptions {
     pub per_step_stats: bool,
 }
 
-/// Evaluates PromQL. Clones share the limit of concurrent queries.
+/// Evaluates PromQL. Clones share the limit of concurrent queries and the instruments.
 #[derive(Debug, Clone)]
 pub struct Engine {
     options: EngineOptions,
+    metrics: Metrics,
     gate: Arc<Gate>,
 }
 
@@ -108,9 +111,15 @@ pub struct Query<'a> {
 }
 
 impl Engine {
-    /// An engine with these settings.
+    /// An engine with these settings, whose instruments nobody sees.
     pub fn new(options: EngineOptions) -> Self {
+        Self::with_metrics(options, &Registry::new())
+    }
+
+    /// An engine with these settings, which registers its instruments.
+    pub fn with_metrics(options: EngineOptions, registry: &Registry) -> Self {
         Self {
+            metrics: Metrics::new(registry, options.max_concurrent),
             options,
             gate: Arc::default(),
         }
@@ -267,17 +276,17 @@ impl Query<'_> {
     /// Runs the query. Blocking: call it on a pool thread.
     pub fn exec(&self, cancel: &CancelToken) -> QueryResult {
         let begun = Instant::now();
-        let options = &self.engine.options;
+        let (options, metrics) = (&self.engine.options, &self.engine.metrics);
+        let _under_way = metrics.begin();
         let deadline = (!options.timeout.is_zero()).then(|| begun + options.timeout);
-        let turn = match self
-            .engine
-            .gate
-            .enter(options.max_concurrent, cancel, deadline)
-        {
+        let gate = &self.engine.gate;
+        let turn = gate.enter(options.max_concurrent, cancel, deadline);
+        let queued = begun.elapsed();
+        metrics.queue_time.observe(queued);
+        let turn = match turn {
             Ok(turn) => turn,
             Err(error) => return failed(error),
         };
-        let queued = begun.elapsed();
         let querier = match self.plan.bounds {
             None => None,
             Some((mint, maxt)) => match self.queryable.querier(mint, maxt) {
@@ -285,8 +294,15 @@ impl Query<'_> {
                 Err(error) => return failed(QueryError::Storage(error)),
             },
         };
+        let prepared = begun.elapsed();
+        metrics
+            .prepare_time
+            .observe(prepared.saturating_sub(queued));
         let evaluator = self.evaluator(querier.as_deref(), cancel, deadline);
         let mut value = self.value(&evaluator);
+        let evaluated = begun.elapsed().saturating_sub(prepared);
+        metrics.inner_eval.observe(evaluated);
+        metrics.read(evaluator.counters.total.get());
         if let (Err(QueryError::Canceled(_)), Err(Stop::DeadlineExceeded)) =
             (&value, cancel.check())
         {
@@ -365,7 +381,7 @@ impl Query<'_> {
         }
         if let Op::Matrix(source) = &root.op {
             let mut matrix = evaluator.matrix(source, time)?;
-            matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+            self.sort(&mut matrix);
             return Ok(Value::Matrix(matrix));
         }
         if root.value_type == ValueType::Scalar {
@@ -390,8 +406,14 @@ impl Query<'_> {
             .into_iter()
             .map(|series| matrix_series(series, &grid))
             .collect();
-        matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        self.sort(&mut matrix);
         Ok(Value::Matrix(matrix))
+    }
+
+    fn sort(&self, matrix: &mut [MatrixSeries]) {
+        let begun = Instant::now();
+        matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        self.engine.metrics.result_sort.observe(begun.elapsed());
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod exec;
 mod functions;
 mod kahan;
+mod metrics;
 mod plan;
 mod stats;
 mod value;

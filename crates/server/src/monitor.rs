@@ -222,14 +222,14 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     let mut requests = Requests::new()?;
     greet(&settings);
     let start_time = SystemTime::now();
-    let registry = registry(&settings);
+    let registry = registry();
     let background_pool = Pool::new("background", 1, POOL_QUEUE_LEN_MAX)?;
     let store_options = store_options(&settings);
     let replay_status = &store_options.replay_status;
     let web = WebServer::start(&settings, &registry, replay_status, requests.lifecycle()).await?;
+    let engine = Engine::with_metrics(engine_options(&settings), &registry);
     let db = open_store(&settings, store_options, &registry, &background_pool).await?;
-    let engine_options = engine_options(&settings);
-    let (parts, following) = Parts::new(settings, db.clone(), &registry, &engine_options)?;
+    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.options())?;
     let file = parts.settings.flags.text("config.file").to_owned();
     tracing::info!(filename = %file, "Loading configuration file");
     parts
@@ -238,8 +238,8 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     web.handler.set_backend(Backend {
         queryable: db.clone(),
         per_step_stats: parts.settings.has_feature("promql-per-step-stats"),
-        parser_options: engine_options.parser,
-        engine: Arc::new(Engine::new(engine_options)),
+        parser_options: engine.options().parser,
+        engine: Arc::new(engine),
         targets: Arc::new(Targets(parts.scrape.clone())),
         config_yaml: {
             let state = parts.state.clone();
@@ -337,16 +337,10 @@ impl Requests {
 }
 
 /// The registry with what belongs to the process as a whole.
-fn registry(settings: &Settings) -> Registry {
+fn registry() -> Registry {
     let registry = Registry::new();
     telemetry::process::register(&registry);
     identity::register(&registry);
-    registry
-        .gauge(
-            "prometheus_engine_queries_concurrent_max",
-            "The max number of concurrent queries.",
-        )
-        .set(queries_max(settings) as f64);
     registry
 }
 

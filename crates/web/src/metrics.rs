@@ -1,9 +1,6 @@
-//! What the HTTP side counts, queries of the API included.
+//! What the HTTP side counts.
 
-use std::time::Instant;
-
-use promql::QueryStats;
-use telemetry::{Counter, CounterFamily, Gauge, HistogramFamily, Registry, Summary};
+use telemetry::{Counter, CounterFamily, Gauge, HistogramFamily, Registry};
 
 use crate::router::{API, MAIN};
 
@@ -27,86 +24,6 @@ pub(crate) struct Metrics {
     pub(crate) accepted: Counter,
     /// Connections closed again.
     pub(crate) closed: Counter,
-    /// Queries.
-    pub(crate) engine: EngineMetrics,
-}
-
-/// Instruments of queries.
-#[derive(Debug, Clone)]
-pub(crate) struct EngineMetrics {
-    /// Queries being executed or waiting.
-    queries: Gauge,
-    /// Samples that queries read.
-    samples: Counter,
-    /// Seconds of evaluation.
-    inner_eval: Summary,
-    /// Seconds of preparation.
-    prepare_time: Summary,
-    /// Seconds of waiting.
-    queue_time: Summary,
-}
-
-impl EngineMetrics {
-    fn new(registry: &Registry) -> Self {
-        let times = registry.summary_family(
-            "prometheus_engine_query_duration_seconds",
-            "Query timings",
-            &["slice"],
-            &[0.5, 0.9, 0.99],
-        );
-        // Results are sorted while they are made; the slice is there for those who ask for it.
-        times.with(&["result_sort"]);
-        Self {
-            queries: registry.gauge(
-                "prometheus_engine_queries",
-                "The current number of queries being executed or waiting.",
-            ),
-            samples: registry.counter(
-                "prometheus_engine_query_samples_total",
-                "The total number of samples loaded by all queries.",
-            ),
-            inner_eval: times.with(&["inner_eval"]),
-            prepare_time: times.with(&["prepare_time"]),
-            queue_time: times.with(&["queue_time"]),
-        }
-    }
-
-    /// Counts a query until what is returned is dropped.
-    pub(crate) fn begin(&self) -> CountedQuery<'_> {
-        self.queries.inc();
-        CountedQuery {
-            metrics: self,
-            begun: Instant::now(),
-        }
-    }
-}
-
-/// A query under way.
-pub(crate) struct CountedQuery<'a> {
-    metrics: &'a EngineMetrics,
-    begun: Instant,
-}
-
-impl CountedQuery<'_> {
-    /// It is about to be executed.
-    pub(crate) fn prepared(&self) {
-        self.metrics
-            .prepare_time
-            .observe(self.begun.elapsed().as_secs_f64());
-    }
-
-    /// It was executed at this cost.
-    pub(crate) fn executed(&self, stats: &QueryStats) {
-        self.metrics.queue_time.observe(stats.queue_seconds);
-        self.metrics.inner_eval.observe(stats.exec_seconds);
-        self.metrics.samples.add(stats.total_samples as f64);
-    }
-}
-
-impl Drop for CountedQuery<'_> {
-    fn drop(&mut self) {
-        self.metrics.queries.dec();
-    }
 }
 
 impl Metrics {
@@ -153,7 +70,6 @@ impl Metrics {
                 "net_conntrack_listener_conn_closed_total",
                 "Total number of connections closed that were made to the listener of a given name.",
             ),
-            engine: EngineMetrics::new(registry),
         }
     }
 }

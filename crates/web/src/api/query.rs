@@ -20,7 +20,6 @@ pub(super) fn instant(call: &Call, out: &mut Vec<u8>) -> ApiResult {
     let cancel = deadline(call)?;
     let options = query_options(call)?;
     let backend = &call.backend;
-    let counted = call.handler.metrics().engine.begin();
     let query = backend
         .engine
         .instant_query(
@@ -30,9 +29,7 @@ pub(super) fn instant(call: &Call, out: &mut Vec<u8>) -> ApiResult {
             time.engine_millis(),
         )
         .map_err(not_prepared)?;
-    counted.prepared();
     let result = query.exec(&cancel);
-    counted.executed(&result.stats);
     write(call, result, limit, out)
 }
 
@@ -52,7 +49,6 @@ pub(super) fn range(call: &Call, out: &mut Vec<u8>) -> ApiResult {
     let cancel = deadline(call)?;
     let options = query_options(call)?;
     let backend = &call.backend;
-    let counted = call.handler.metrics().engine.begin();
     // A step below a millisecond is none to the engine; the reference divides by it.
     let step_ms = step_ns / 1_000_000;
     let query = backend
@@ -71,9 +67,7 @@ pub(super) fn range(call: &Call, out: &mut Vec<u8>) -> ApiResult {
             text,
         });
     }
-    counted.prepared();
     let result = query.exec(&cancel);
-    counted.executed(&result.stats);
     write(call, result, limit, out)
 }
 
