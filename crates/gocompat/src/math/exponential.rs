@@ -5,6 +5,8 @@ use super::scale::ldexp;
 
 /// Above this `exp` overflows.
 const OVERFLOW: f64 = 7.097_827_128_933_84e2;
+/// Powers of two below it are less than half the smallest number.
+const UNDERFLOW_POWER: f64 = -1100.0;
 /// ln 2 in two parts, the first with trailing zeros (N. Shibata, "Efficient evaluation methods of
 /// elementary functions suitable for SIMD computation", 2010).
 const LN2_UPPER: f64 = 0.693_147_180_559_662_956_511_601_805_686_950_683_593_75;
@@ -35,10 +37,10 @@ pub fn exp(x: f64) -> f64 {
     if x > OVERFLOW {
         return f64::INFINITY;
     }
-    // Far below the smallest number the conversion saturates, which underflows all the same.
-    let power = (x * std::f64::consts::LOG2_E)
-        .round_ties_even()
-        .max(-10_000.0);
+    let power = (x * std::f64::consts::LOG2_E).round_ties_even();
+    if power < UNDERFLOW_POWER {
+        return 0.0;
+    }
     if power >= 1024.0 {
         // The factor alone is out of range, if by a hair the result would not be.
         return f64::INFINITY;

@@ -98,3 +98,10 @@ fn outside_the_domain_there_is_no_number() {
     }
     assert!(NAN.is_nan());
 }
+
+#[test]
+fn exp_of_numbers_far_below_zero_is_zero() {
+    for x in [-746.0, -762.0, -763.0, -1e3, -1e4, -1e9, -1e300, f64::MIN] {
+        assert_eq!(super::exp(x).to_bits(), 0, "exp({x})");
+    }
+}

@@ -142,19 +142,27 @@ pub(crate) fn atan2(y: f64, x: f64) -> f64 {
     math::atan2(y, x)
 }
 
-/// The smaller; NaN if either is NaN.
+/// The smaller; -Inf beats NaN, which beats all else.
 pub(crate) fn min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
         f64::NAN
+    } else if a == 0.0 && b == 0.0 {
+        if a.is_sign_negative() { a } else { b }
     } else {
         a.min(b)
     }
 }
 
-/// The larger; NaN if either is NaN.
+/// The larger; +Inf beats NaN, which beats all else.
 pub(crate) fn max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
+    if a == f64::INFINITY || b == f64::INFINITY {
+        f64::INFINITY
+    } else if a.is_nan() || b.is_nan() {
         f64::NAN
+    } else if a == 0.0 && b == 0.0 {
+        if a.is_sign_negative() { b } else { a }
     } else {
         a.max(b)
     }
@@ -216,6 +224,13 @@ mod tests {
         check("sgn", -7.0, &[], -1.0);
         check("sgn", -0.0, &[], -0.0);
         check("clamp", 7.0, &[1.0, 5.0], 5.0);
+        check(
+            "clamp_max",
+            f64::NEG_INFINITY,
+            &[f64::NAN],
+            f64::NEG_INFINITY,
+        );
+        check("clamp_min", f64::INFINITY, &[f64::NAN], f64::INFINITY);
         check("deg", std::f64::consts::PI, &[], 180.0);
         assert_eq!(
             MapFunction::Clamp.evaluate(&Point::Float(1.0), 0.0, &[2.0, 1.0]),

@@ -30,8 +30,9 @@ impl TimePart {
 
     /// The part of the moment `seconds` after the epoch.
     pub(crate) fn of(self, seconds: f64) -> f64 {
-        let seconds = seconds as i64;
-        let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let seconds = calendar_seconds(seconds);
+        let days = seconds.div_euclid(86_400) as i64;
+        let second_of_day = seconds.rem_euclid(86_400) as i64;
         let (year, month, day) = civil(days);
         let part = match self {
             Self::DayOfMonth => day,
@@ -45,6 +46,21 @@ impl TimePart {
             Self::Year => year,
         };
         part as f64
+    }
+}
+
+/// Seconds between the earliest year that the reference can name and the epoch.
+const EARLIEST_TO_EPOCH: i128 = 9_223_372_028_715_321_600;
+
+/// Whole seconds as the reference's calendar sees them: what does not fit 64 bits is their smallest
+/// value, and moments before its earliest year come out 2^64 seconds later.
+fn calendar_seconds(seconds: f64) -> i128 {
+    let fits = (i64::MIN as f64..-(i64::MIN as f64)).contains(&seconds);
+    let seconds = i128::from(if fits { seconds as i64 } else { i64::MIN });
+    if seconds < -EARLIEST_TO_EPOCH {
+        seconds + (1 << 64)
+    } else {
+        seconds
     }
 }
 
@@ -110,5 +126,23 @@ mod tests {
         assert_eq!(parts(1_456_790_399.0), [2016, 2, 29, 1, 60, 29, 23, 59]);
         assert_eq!(parts(1_483_191_420.0), [2016, 12, 31, 6, 366, 31, 13, 37]);
         assert_eq!(parts(-1.0), [1969, 12, 31, 3, 365, 31, 23, 59]);
+    }
+
+    #[test]
+    fn what_is_no_moment_is_the_end_of_the_calendar() {
+        for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300] {
+            let parts = [
+                (TimePart::Year, 292_277_026_596.0),
+                (TimePart::Month, 12.0),
+                (TimePart::DayOfMonth, 4.0),
+                (TimePart::DayOfWeek, 0.0),
+                (TimePart::DayOfYear, 339.0),
+                (TimePart::Hour, 15.0),
+                (TimePart::Minute, 30.0),
+            ];
+            for (part, expected) in parts {
+                assert_eq!(part.of(seconds), expected, "{part:?} of {seconds}");
+            }
+        }
     }
 }
