@@ -74,7 +74,7 @@ pub fn load_file(file: &Path, options: &LoadOptions) -> Result<Config, ConfigErr
 }
 
 /// The file's text; errors as the reference words them.
-fn read(file: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read(file: &Path) -> Result<String, ConfigError> {
     let shown = file.to_string_lossy();
     let fail = |err: &std::io::Error| {
         ConfigError::new(format!("open {shown}: {}", os_text(err))).named(&shown)

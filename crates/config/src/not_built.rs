@@ -1,7 +1,11 @@
 //! What a file asks for that this version cannot do yet. The server refuses to start on it, naming
 //! each; the tool only checks the file.
 
-use crate::{Config, ConfigError};
+use std::path::Path;
+
+use rules::file::RuleGroups;
+
+use crate::{Config, ConfigError, load, path};
 
 impl Config {
     /// Names of the configured sections and options whose function is not built, those of the jobs'
@@ -10,7 +14,7 @@ impl Config {
         let tsdb = self.storage.tsdb.as_ref();
         let sections = [
             (!self.alerting.is_empty(), "alerting"),
-            (!self.rule_files.is_empty(), "rule_files"),
+            (self.has_rules(), "rule_files"),
             (!self.remote_write.is_empty(), "remote_write"),
             (!self.remote_read.is_empty(), "remote_read"),
             (self.tracing.is_set, "tracing"),
@@ -46,10 +50,22 @@ impl Config {
             .map(|(_, name)| name.to_owned())
             .collect();
         for job in self.all_scrape_configs()? {
-            for option in job.not_built() {
+            // What a job inherits is named once, in the section that says it.
+            let inherited = job.scrape_failure_log_file == self.global.scrape_failure_log_file;
+            let named = |option: &&String| inherited && *option == "scrape_failure_log_file";
+            for option in job.not_built().iter().filter(|option| !named(option)) {
                 names.push(format!("scrape_configs[{}].{option}", job.job_name));
             }
         }
         Ok(names)
+    }
+
+    /// Whether there is a rule file with groups, or one that cannot be read.
+    fn has_rules(&self) -> bool {
+        let mut files = self.rule_files.iter().flat_map(|files| path::glob(files));
+        files.any(|file| {
+            let text = load::read(Path::new(&file));
+            text.is_err() || text.is_ok_and(|text| RuleGroups::is_wanted(&text))
+        })
     }
 }

@@ -121,19 +121,94 @@ fn errors_name_file_line_and_what_was_expected() {
 #[test]
 fn unbuilt_sections_are_named() {
     let config = load(
-        "rule_files: [a.yml]\nremote_write: [{url: http://x}]\nscrape_configs:\n- job_name: j\n  \
+        "remote_write: [{url: http://x}]\nscrape_configs:\n- job_name: j\n  \
          proxy_url: http://p\n  dns_sd_configs: [{names: [a]}]\n  static_configs: [{targets: [a]}]\n",
     )
     .expect("valid");
     assert_eq!(
         config.not_built().expect("jobs"),
         [
-            "rule_files",
             "remote_write",
             "scrape_configs[j].proxy_url",
             "scrape_configs[j].dns_sd_configs"
         ]
     );
+}
+
+/// What one job with these lines, in a file with these global options, asks for in vain.
+#[track_caller]
+fn names_of(global: &str, job: &str) -> Vec<String> {
+    let text = format!("global: {{{global}}}\nscrape_configs:\n- {{job_name: j, {job}}}\n");
+    let config = load(&text).expect("valid");
+    config.not_built().expect("jobs")
+}
+
+#[test]
+fn protobuf_alone_is_not_built_beside_text_it_is_left_out() {
+    let only = ["scrape_configs[j].scrape_protocols: [PrometheusProto]"];
+    assert_eq!(names_of("", "scrape_protocols: [PrometheusProto]"), only);
+    assert_eq!(names_of("scrape_protocols: [PrometheusProto]", ""), only);
+    let both = "scrape_protocols: [PrometheusProto, PrometheusText0.0.4]";
+    assert!(names_of("", both).is_empty());
+    assert_eq!(
+        names_of("", "fallback_scrape_protocol: PrometheusProto"),
+        ["scrape_configs[j].fallback_scrape_protocol: PrometheusProto"]
+    );
+}
+
+#[test]
+fn native_histograms_of_targets_are_not_built() {
+    for option in [
+        "scrape_native_histograms",
+        "convert_classic_histograms_to_nhcb",
+    ] {
+        let set = format!("{option}: true");
+        let name = format!("scrape_configs[j].{option}");
+        assert_eq!(names_of("", &set), [name.as_str()]);
+        assert_eq!(names_of(&set, ""), [name.as_str()]);
+        assert!(names_of(&set, &format!("{option}: false")).is_empty());
+    }
+}
+
+#[test]
+fn the_log_of_failed_scrapes_is_not_built_and_named_where_it_is_set() {
+    let set = "scrape_failure_log_file: f.log";
+    assert_eq!(names_of(set, ""), ["global.scrape_failure_log_file"]);
+    assert_eq!(
+        names_of("", set),
+        ["scrape_configs[j].scrape_failure_log_file"]
+    );
+}
+
+#[test]
+fn client_options_of_http_discovery_are_not_built_either() {
+    assert_eq!(
+        names_of(
+            "",
+            "http_sd_configs: [{url: http://x, proxy_url: http://p}]"
+        ),
+        ["scrape_configs[j].http_sd_configs[0].proxy_url"]
+    );
+}
+
+#[test]
+fn rule_files_count_once_they_have_groups() {
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("p.yml");
+    std::fs::write(&file, "rule_files: ['*.rules']\n").expect("write");
+    let names = || {
+        let config = load_file(&file, &LoadOptions::default()).expect("valid");
+        config.not_built().expect("jobs")
+    };
+    assert!(names().is_empty());
+    let rules = dir.path().join("a.rules");
+    std::fs::write(&rules, "groups: []\n").expect("write");
+    assert!(names().is_empty());
+    let group = "groups: [{name: g, rules: [{record: r, expr: m}]}]\n";
+    for text in [group, "groups: [{"] {
+        std::fs::write(&rules, text).expect("write");
+        assert_eq!(names(), ["rule_files"], "{text}");
+    }
 }
 
 #[test]

@@ -301,13 +301,18 @@ impl SdConfigs {
             .collect()
     }
 
-    /// Keys of the lists that have entries and whose mechanism is not built yet.
-    pub fn not_built(&self) -> Vec<&'static str> {
+    /// Keys of the lists that have entries and whose mechanism is not built yet, and options of
+    /// built ones that are not.
+    pub fn not_built(&self) -> Vec<String> {
         let built = ["static_configs", "file_sd_configs", "http_sd_configs"];
-        self.used()
-            .into_iter()
-            .filter(|key| !built.contains(key))
-            .collect()
+        let unbuilt = self.used().into_iter().filter(|key| !built.contains(key));
+        let mut names: Vec<String> = unbuilt.map(ToOwned::to_owned).collect();
+        for (index, entry) in self.http_sd_configs.iter().enumerate() {
+            let options = entry.http_client.not_built();
+            let named = |option| format!("http_sd_configs[{index}].{option}");
+            names.extend(options.into_iter().map(named));
+        }
+        names
     }
 }
 

@@ -91,6 +91,13 @@ impl RuleGroups {
         }
     }
 
+    /// Whether a rule file with this text asks for work; so does one that cannot be read, of which
+    /// nobody can say that it does not.
+    pub fn is_wanted(text: &str) -> bool {
+        let mut groups = Self::default();
+        yaml::decode(text, Dialect::V3, false, &mut groups).is_err() || !groups.groups.is_empty()
+    }
+
     /// Number of rules in all groups.
     pub fn rule_count(&self) -> usize {
         self.groups

@@ -273,12 +273,33 @@ impl ScrapeConfig {
             .into_iter()
             .map(ToOwned::to_owned);
         let mut names: Vec<String> = http.collect();
-        names.extend(
-            self.discovery
-                .not_built()
-                .into_iter()
-                .map(ToOwned::to_owned),
-        );
+        names.extend(self.discovery.not_built());
+        let is_protobuf = |protocol: &ScrapeProtocol| *protocol == ScrapeProtocol::PrometheusProto;
+        let protocols = self.scrape_protocols.as_deref().unwrap_or_default();
+        let options = [
+            (
+                !protocols.is_empty() && protocols.iter().all(is_protobuf),
+                "scrape_protocols: [PrometheusProto]",
+            ),
+            (
+                is_protobuf(&self.fallback_scrape_protocol),
+                "fallback_scrape_protocol: PrometheusProto",
+            ),
+            (
+                self.scrape_native_histograms == Some(true),
+                "scrape_native_histograms",
+            ),
+            (
+                self.convert_classic_histograms_to_nhcb == Some(true),
+                "convert_classic_histograms_to_nhcb",
+            ),
+            (
+                !self.scrape_failure_log_file.is_empty(),
+                "scrape_failure_log_file",
+            ),
+        ];
+        let set = options.into_iter().filter(|(set, _)| *set);
+        names.extend(set.map(|(_, name)| name.to_owned()));
         names
     }
 }
