@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<()> {
         check_file(file, &read(file)?, &mut findings);
     }
     check_test_binaries(&files, &mut findings);
+    check_unused_dependencies(&files, &mut findings)?;
     if findings.is_empty() {
         return Ok(());
     }
@@ -191,4 +192,26 @@ fn check_test_binaries(files: &[String], findings: &mut Vec<String>) {
             findings.push(format!("{file}: integration tests live in tests/it/"));
         }
     }
+}
+
+/// Keys of a manifest's `[package]` that are written like dependencies.
+const PACKAGE_KEYS: &[&str] = &["version", "edition", "rust-version", "license", "publish"];
+
+/// Every dependency of a crate is named somewhere in its code.
+fn check_unused_dependencies(files: &[String], findings: &mut Vec<String>) -> Result<()> {
+    for manifest in files.iter().filter(|file| file.ends_with("/Cargo.toml")) {
+        let folder = manifest.trim_end_matches("Cargo.toml");
+        let mut code = String::new();
+        for file in files.iter().filter(|file| file.starts_with(folder) && file.ends_with(".rs")) {
+            code.push_str(&read(file)?);
+        }
+        for line in read(manifest)?.lines() {
+            let Some(name) = line.strip_suffix(".workspace = true") else { continue };
+            let ident = if name == "md-5" { "md5".to_owned() } else { name.replace('-', "_") };
+            if !PACKAGE_KEYS.contains(&name) && !code.contains(&ident) {
+                findings.push(format!("{manifest}: {name} is not used"));
+            }
+        }
+    }
+    Ok(())
 }
