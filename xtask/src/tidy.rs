@@ -202,12 +202,21 @@ fn check_unused_dependencies(files: &[String], findings: &mut Vec<String>) -> Re
     for manifest in files.iter().filter(|file| file.ends_with("/Cargo.toml")) {
         let folder = manifest.trim_end_matches("Cargo.toml");
         let mut code = String::new();
-        for file in files.iter().filter(|file| file.starts_with(folder) && file.ends_with(".rs")) {
+        for file in files
+            .iter()
+            .filter(|file| file.starts_with(folder) && file.ends_with(".rs"))
+        {
             code.push_str(&read(file)?);
         }
         for line in read(manifest)?.lines() {
-            let Some(name) = line.strip_suffix(".workspace = true") else { continue };
-            let ident = if name == "md-5" { "md5".to_owned() } else { name.replace('-', "_") };
+            let Some(name) = line.strip_suffix(".workspace = true") else {
+                continue;
+            };
+            let ident = if name == "md-5" {
+                "md5".to_owned()
+            } else {
+                name.replace('-', "_")
+            };
             if !PACKAGE_KEYS.contains(&name) && !code.contains(&ident) {
                 findings.push(format!("{manifest}: {name} is not used"));
             }
