@@ -4,6 +4,8 @@
 //! server: assembly, reload, shutdown), with [`identity`] (who we say we are), [`limits`] (what the
 //! machine allows) and `not_built` (what is refused).
 
+#[cfg(test)]
+mod documents;
 pub mod flags;
 pub mod identity;
 pub mod limits;

@@ -573,3 +573,22 @@ fn tsdb_info(db: &Arc<Db>) -> Box<dyn Fn(usize) -> TsdbInfo + Send + Sync> {
         }
     })
 }
+
+/// The registry of a server with all its parts, which ends at once.
+#[cfg(test)]
+pub(crate) async fn registry_of_all(settings: Settings) -> anyhow::Result<Registry> {
+    let requests = Requests::new()?;
+    let registry = registry();
+    let pool = Pool::new("background", 1, POOL_QUEUE_LEN_MAX)?;
+    let options = store_options(&settings);
+    let replay = &options.replay_status;
+    let web = WebServer::start(&settings, &registry, replay, requests.lifecycle()).await?;
+    let engine = Engine::with_metrics(engine_options(&settings), &registry);
+    let db = open_store(&settings, options, &registry, &pool).await?;
+    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.options())?;
+    following.abort();
+    parts.scrape.stop();
+    web.stop().await;
+    db.close()?;
+    Ok(registry)
+}

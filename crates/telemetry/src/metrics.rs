@@ -409,6 +409,17 @@ impl Registry {
         families
     }
 
+    /// Name, type and help text of everything registered, with samples or without, by name.
+    pub fn described(&self) -> Vec<(String, Kind, String)> {
+        let entries = self.entries.lock();
+        let mut all: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.name.clone(), entry.kind, entry.help.clone()))
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
     fn family<T: Clone + Send + Sync + 'static>(
         &self,
         name: &str,

@@ -322,6 +322,9 @@ fn clean(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 #[cfg(test)]
+mod document;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

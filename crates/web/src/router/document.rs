@@ -1,0 +1,74 @@
+//! `docs/api.md`, written from the routes. The test compares; with `UPDATE_EXPECT=1` in the
+//! environment it writes the page anew.
+
+use std::path::Path;
+
+use super::{API, Endpoint, MAIN, Route};
+
+#[test]
+fn page_of_endpoints_follows_the_routes() {
+    let mut page =
+        "# HTTP endpoints\n\nPaths are below the route prefix. Parameters and answers are \
+                    the reference's;\nwhat is missing here answers 404.\n"
+            .to_owned();
+    for (title, prefix, routes) in [("API", "/api/v1", API), ("The rest", "", MAIN)] {
+        page.push_str(&format!(
+            "\n## {title}\n\n| path | methods | what it does |\n|---|---|---|\n"
+        ));
+        for route in routes {
+            page.push_str(&row(prefix, route));
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md");
+    if std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1") {
+        std::fs::write(&path, &page).expect("page written");
+    }
+    let found = std::fs::read_to_string(&path).expect("the page exists");
+    assert!(
+        found == page,
+        "docs/api.md is out of date: run this test with UPDATE_EXPECT=1"
+    );
+}
+
+fn row(prefix: &str, route: &Route) -> String {
+    let methods: Vec<&str> = route.methods.iter().map(http::Method::as_str).collect();
+    let (pattern, methods) = (route.pattern, methods.join(", "));
+    format!(
+        "| `{prefix}{pattern}` | {methods} | {} |\n",
+        meaning(route.endpoint)
+    )
+}
+
+fn meaning(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Root | Endpoint::Graph => "redirects to `/query`",
+        Endpoint::Page => "the plain page",
+        Endpoint::Healthy => "200 as long as the process answers",
+        Endpoint::Ready => "200 once the log is read and the configuration applied, 503 before",
+        Endpoint::Reload => "reads the configuration again; needs `--web.enable-lifecycle`",
+        Endpoint::Quit => "ends the server; needs `--web.enable-lifecycle`",
+        Endpoint::LifecycleWrongMethod => "405: wants POST or PUT",
+        Endpoint::Metrics => "the server's own metrics (see `metrics.md`)",
+        Endpoint::Version | Endpoint::BuildInfo => {
+            "version of the reference followed and of the build"
+        }
+        Endpoint::ApiOptions => "which origins and headers browsers may use",
+        Endpoint::Query => "value of an expression at one time",
+        Endpoint::QueryRange => "values of an expression at every step of a range",
+        Endpoint::FormatQuery => "an expression, laid out",
+        Endpoint::ParseQuery => "an expression as a tree",
+        Endpoint::Labels => "label names",
+        Endpoint::LabelValues => "values of a label",
+        Endpoint::Series => "label sets of series",
+        Endpoint::DropSeries => "refused, as in the reference",
+        Endpoint::Metadata => "types, units and help texts of metrics",
+        Endpoint::Targets => "targets with their health, dropped ones too",
+        Endpoint::TargetsMetadata => "metadata by target",
+        Endpoint::ScrapePools => "names of the scrape jobs",
+        Endpoint::Config => "the configuration in use, secrets hidden",
+        Endpoint::RuntimeInfo => "start time, directories, limits",
+        Endpoint::Flags => "all flags with their values",
+        Endpoint::TsdbStatus => "cardinality of the head",
+        Endpoint::WalReplay => "progress of reading the log at start",
+    }
+}
