@@ -145,10 +145,10 @@ fn what_cannot_be_used_ends_the_server_with_the_references_codes() {
         "field x not found in type config.",
     );
     check(
-        "rule_files: [a.yml]\n",
+        "remote_write: [{url: http://x}]\n",
         &[],
         2,
-        "not supported yet by this version: rule_files",
+        "not supported yet by this version: remote_write",
     );
     check(
         "",
