@@ -73,6 +73,7 @@ fn test() -> Result<()> {
     check(cargo().args(["test", "--workspace", "--no-fail-fast"]))
 }
 
+/// Private items are documented too, so links to them lead somewhere.
 fn docs() -> Result<()> {
     check(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
         "doc",
