@@ -75,13 +75,20 @@ fn test() -> Result<()> {
 
 /// Private items are documented too, so links to them lead somewhere.
 fn docs() -> Result<()> {
-    check(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-        "--quiet",
-    ]))
+    check(
+        cargo()
+            .env(
+                "RUSTDOCFLAGS",
+                "-D warnings -A rustdoc::private_intra_doc_links",
+            )
+            .args([
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--document-private-items",
+                "--quiet",
+            ]),
+    )
 }
 
 /// The fuzz targets at least compile; running them is `fuzz/README.md`'s business.
