@@ -2,7 +2,7 @@
 //!
 //! - [`document`]: text to a tree of nodes with line and column, by way of libyaml's events.
 //! - [`resolve`]: what an unquoted scalar means (`yes`, `0o17`, `1_000`, `.inf`, `~`, dates).
-//! - [`decode`]: nodes to values: strict, in place over the defaults, all type errors at once and in
+//! - [`mod@decode`]: nodes to values: strict, in place over the defaults, all type errors at once and in
 //!   the words users know (`line 3: field x not found in type config.plain`).
 //! - [`record!`]: one table per struct gives its fields, keys, defaults, decoding and encoding.
 //! - [`encode`]: values to text, in the same layout as the reference prints its configuration.
