@@ -12,6 +12,7 @@
 
 pub mod block;
 pub mod chunk_segment;
+pub mod compact;
 pub mod cursor;
 pub mod index;
 pub mod wal;
