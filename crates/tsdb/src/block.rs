@@ -96,6 +96,18 @@ pub fn is_block_name(name: &str) -> bool {
     name.len() == 26 && ulid::Ulid::from_string(name).is_ok()
 }
 
+/// A name for a new block: later ones sort behind earlier ones of other milliseconds.
+pub(crate) fn new_block_name() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let timestamp_ms = since.map_or(0, |since| since.as_millis() as u64);
+    // Keys of a hash state are random, and no two of a process are equal.
+    let random = || u128::from(RandomState::new().hash_one(timestamp_ms));
+    ulid::Ulid::from_parts(timestamp_ms, random() << 64 | random()).to_string()
+}
+
 fn open(path: &Path) -> Result<Block, BlockErrorKind> {
     let failed = |file| move |source| BlockErrorKind::Io { file, source };
     let text = fs::read(path.join("meta.json")).map_err(failed("meta.json"))?;

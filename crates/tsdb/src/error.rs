@@ -43,6 +43,20 @@ pub enum Error {
     /// A block cannot be read.
     #[error(transparent)]
     Block(#[from] crate::block::BlockError),
+    /// A block cannot be written.
+    #[error(transparent)]
+    BlockWrite(#[from] crate::block::writer::BlockWriteError),
+    /// A chunk on its way into a block cannot be decoded.
+    #[error("series {labels}: {source}")]
+    SourceChunk {
+        /// Labels of its series.
+        labels: String,
+        /// What is wrong with it.
+        source: chunk::DecodeError,
+    },
+    /// The work was told to stop before its end.
+    #[error("stopped before the end")]
+    Stopped(stdx::cancel::Stop),
     /// Segment numbers have a gap.
     #[error("segments are not sequential in {path}: {before} is followed by {after}", path = path.display())]
     SegmentGap {
@@ -59,6 +73,12 @@ pub enum Error {
     /// The database was closed.
     #[error("database is closed")]
     Closed,
+}
+
+impl From<stdx::cancel::Stop> for Error {
+    fn from(stop: stdx::cancel::Stop) -> Self {
+        Self::Stopped(stop)
+    }
 }
 
 impl Error {

@@ -278,6 +278,7 @@ fn rewrite(parent: &Path) -> super::meta::Meta {
         .flat_map(|entry| entry.labels.iter())
         .flat_map(|(name, value)| [name.to_owned(), value.to_owned()])
         .collect();
+    let symbols = symbols.into_iter().collect();
     let mut writer =
         super::writer::BlockWriter::create(parent, NAME, symbols, super::writer::CHUNK_FILE_BYTES)
             .unwrap();

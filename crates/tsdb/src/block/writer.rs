@@ -1,6 +1,5 @@
 //! Writing a block: built in a folder of another name, brought to the disk, published by one rename.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +26,7 @@ pub struct BlockWriteError {
     /// The folder.
     pub path: PathBuf,
     /// What went wrong.
+    #[source]
     pub what: IndexWriteError,
 }
 
@@ -57,11 +57,11 @@ pub struct BlockWriter {
 
 impl BlockWriter {
     /// Starts a block named `ulid` in `parent`. `symbols` are all label names and values that will
-    /// occur.
+    /// occur, sorted, unique.
     pub fn create(
         parent: &Path,
         ulid: &str,
-        symbols: BTreeSet<String>,
+        symbols: Vec<String>,
         chunk_file_bytes: u64,
     ) -> Result<Self, BlockWriteError> {
         let folder = parent.join(format!("{ulid}{CREATION_SUFFIX}"));
@@ -73,7 +73,7 @@ impl BlockWriter {
         parent: &Path,
         folder: &Path,
         ulid: &str,
-        symbols: BTreeSet<String>,
+        symbols: Vec<String>,
         chunk_file_bytes: u64,
     ) -> Result<Self, IndexWriteError> {
         fs::create_dir(folder)?;
@@ -81,7 +81,7 @@ impl BlockWriter {
             parent: parent.to_path_buf(),
             folder: folder.to_path_buf(),
             ulid: ulid.to_owned(),
-            index: index::Writer::create(&folder.join("index"), symbols.into_iter().collect())?,
+            index: index::Writer::create(&folder.join("index"), symbols)?,
             chunks: chunk_segment::Writer::create(&folder.join("chunks"), chunk_file_bytes)?,
             stats: Stats::default(),
             metas: Vec::new(),
@@ -106,8 +106,7 @@ impl BlockWriter {
         if chunks.is_empty() {
             return Ok(());
         }
-        self.chunks
-            .begin_series(chunks.iter().map(|chunk| chunk.data.len()))?;
+        self.chunks.begin_series();
         self.metas.clear();
         for new in chunks {
             let chunk_ref = self.chunks.add(new.encoding, new.data)?;
@@ -128,6 +127,11 @@ impl BlockWriter {
         self.index.add(labels, &self.metas)
     }
 
+    /// Where it is built.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Samples added so far.
     pub fn sample_count(&self) -> u64 {
         self.stats.num_samples
@@ -142,7 +146,11 @@ impl BlockWriter {
     ) -> Result<Meta, BlockWriteError> {
         let path = self.folder.clone();
         self.publish(min_time, max_time, compaction)
-            .map_err(|what| BlockWriteError { path, what })
+            .map_err(|what| {
+                // What is left over otherwise is removed by the next start.
+                let _ = fs::remove_dir_all(&path);
+                BlockWriteError { path, what }
+            })
     }
 
     fn publish(

@@ -23,6 +23,12 @@ pub struct Writer {
     /// Files begun so far.
     files: u64,
     position: u64,
+    /// Where the series being written began in this file.
+    series_start: u64,
+    /// Bytes of its chunks in this file, each counted with the longest frame.
+    series_bytes: u64,
+    /// Chunk being put together; kept for its memory.
+    framed: Vec<u8>,
 }
 
 impl Writer {
@@ -36,27 +42,32 @@ impl Writer {
             file: None,
             files: 0,
             position: 0,
+            series_start: HEADER_LEN,
+            series_bytes: 0,
+            framed: Vec::new(),
         })
     }
 
-    /// Makes sure that chunks of one series with these data lengths go to one file, if any file can
-    /// hold them.
-    pub fn begin_series(&mut self, lengths: impl Iterator<Item = usize>) -> io::Result<()> {
-        let needed: u64 = lengths.map(|len| len as u64 + FRAME_LEN_MAX).sum();
-        let is_full = self.position + needed > self.file_bytes_max && self.position > HEADER_LEN;
-        if self.file.is_none() || is_full {
-            self.next_file()?;
-        }
-        Ok(())
+    /// Says that the next chunks are of another series. A file ends between chunks: before one that
+    /// would go past the file's bound, counted from where its series began in this file.
+    pub fn begin_series(&mut self) {
+        self.series_start = self.position.max(HEADER_LEN);
+        self.series_bytes = 0;
     }
 
     /// Writes a chunk and returns its reference.
     pub fn add(&mut self, encoding: Encoding, data: &[u8]) -> io::Result<u64> {
-        if self.file.is_none() {
+        let size = data.len() as u64 + FRAME_LEN_MAX;
+        let is_empty = self.series_start == HEADER_LEN && self.series_bytes == 0;
+        let is_full = self.series_start + self.series_bytes + size > self.file_bytes_max;
+        if self.file.is_none() || (is_full && !is_empty) {
             self.next_file()?;
+            self.begin_series();
         }
+        self.series_bytes += size;
         let chunk_ref = (self.files - 1) << 32 | self.position;
-        let mut framed = Vec::with_capacity(data.len() + FRAME_LEN_MAX as usize);
+        let mut framed = std::mem::take(&mut self.framed);
+        framed.clear();
         put_uvarint(&mut framed, data.len() as u64);
         let checked_from = framed.len();
         framed.push(encoding as u8);
@@ -64,6 +75,7 @@ impl Writer {
         let crc = crc32c::crc32c(framed.get(checked_from..).unwrap_or_default());
         framed.extend_from_slice(&crc.to_be_bytes());
         self.put(&framed)?;
+        self.framed = framed;
         Ok(chunk_ref)
     }
 
