@@ -2,3 +2,7 @@
 
 pub mod budget;
 pub mod file_map;
+pub mod growing_map;
+
+pub use file_map::FileMap;
+pub use growing_map::GrowingMap;

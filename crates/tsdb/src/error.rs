@@ -57,6 +57,12 @@ pub enum Error {
     /// The work was told to stop before its end.
     #[error("stopped before the end")]
     Stopped(stdx::cancel::Stop),
+    /// A chunk of the head cannot be read from its file.
+    #[error("head chunk: {0}")]
+    HeadChunk(String),
+    /// Series could not be selected.
+    #[error("select series: {0}")]
+    Select(String),
     /// Segment numbers have a gap.
     #[error("segments are not sequential in {path}: {before} is followed by {after}", path = path.display())]
     SegmentGap {

@@ -8,7 +8,9 @@ use storage::AppendError;
 /// A kept exemplar.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Kept {
-    pub(crate) slot: u32,
+    pub(crate) series_ref: u64,
+    /// Labels of its series, which may leave the head before its exemplars do.
+    pub(crate) series: Labels,
     pub(crate) timestamp: Timestamp,
     pub(crate) value: f64,
     pub(crate) labels: Labels,
@@ -20,7 +22,7 @@ pub(crate) struct ExemplarRing {
     len_max: usize,
     ring: VecDeque<Kept>,
     /// Newest kept exemplar of each series, and how many it has.
-    newest: HashMap<u32, (Kept, usize)>,
+    newest: HashMap<u64, (Kept, usize)>,
 }
 
 impl ExemplarRing {
@@ -32,6 +34,20 @@ impl ExemplarRing {
         }
     }
 
+    /// Labels of a series that has exemplars here.
+    pub(crate) fn series(&self, series_ref: u64) -> Option<Labels> {
+        self.newest
+            .get(&series_ref)
+            .map(|(newest, _)| newest.series.clone())
+    }
+
+    /// Labels of all series that have exemplars here, by reference.
+    pub(crate) fn all_series(&self) -> impl Iterator<Item = (u64, &Labels)> {
+        self.newest
+            .iter()
+            .map(|(series_ref, (newest, _))| (*series_ref, &newest.series))
+    }
+
     /// Whether an exemplar would be kept.
     pub(crate) fn check(&self, exemplar: &Kept) -> Result<(), AppendError> {
         let labels = exemplar.labels.iter();
@@ -41,7 +57,7 @@ impl ExemplarRing {
         if chars > model::exemplar::EXEMPLAR_LABELS_CHARS_MAX {
             return Err(AppendError::ExemplarLabelsTooLong);
         }
-        let Some((newest, _)) = self.newest.get(&exemplar.slot) else {
+        let Some((newest, _)) = self.newest.get(&exemplar.series_ref) else {
             return Ok(());
         };
         let same = newest.timestamp == exemplar.timestamp
@@ -70,19 +86,19 @@ impl ExemplarRing {
         }
         if self.ring.len() >= self.len_max
             && let Some(oldest) = self.ring.pop_front()
-            && let Some((_, count)) = self.newest.get_mut(&oldest.slot)
+            && let Some((_, count)) = self.newest.get_mut(&oldest.series_ref)
         {
             *count -= 1;
             if *count == 0 {
-                self.newest.remove(&oldest.slot);
+                self.newest.remove(&oldest.series_ref);
             }
         }
         let count = self
             .newest
-            .get(&exemplar.slot)
+            .get(&exemplar.series_ref)
             .map_or(0, |(_, count)| *count);
         self.newest
-            .insert(exemplar.slot, (exemplar.clone(), count + 1));
+            .insert(exemplar.series_ref, (exemplar.clone(), count + 1));
         self.ring.push_back(exemplar);
         true
     }

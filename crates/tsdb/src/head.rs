@@ -1,15 +1,26 @@
-//! The head: all series in memory, and the transactions that fill it.
+//! The head: all series of recent times, and the transactions that fill it.
+//!
+//! Write path: `append` logs and publishes, `write_chunks` brings closed chunks to files. Cutting:
+//! `source` gives a range of it to a block, `truncate` then drops that range, and `checkpoint`
+//! shortens the log. Read path: `select` finds slots, `read` decodes. `replay` builds it up again.
 
 pub(crate) mod append;
+pub(crate) mod checkpoint;
+mod delete;
 pub(crate) mod label_sets;
+pub(crate) mod log;
+pub(crate) mod open_ranges;
 pub(crate) mod postings;
 pub(crate) mod read;
 pub(crate) mod replay;
 pub(crate) mod select;
 pub(crate) mod series;
+pub(crate) mod source;
 pub(crate) mod stats;
 pub(crate) mod symbols;
+pub(crate) mod truncate;
 pub(crate) mod visibility;
+mod write_chunks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,9 +31,13 @@ use model::{Labels, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
 use crate::exemplars::ExemplarRing;
+use crate::head_chunks::HeadChunks;
 use crate::metrics::HeadMetrics;
-use crate::wal::{Compression, Writer};
-use postings::Postings;
+use crate::wal::Compression;
+use checkpoint::Expired;
+use log::Log;
+use open_ranges::OpenRanges;
+use postings::{Postings, Runs};
 use series::{ChunkRules, SeriesState, SeriesTable};
 use symbols::Symbols;
 use visibility::Visibility;
@@ -49,21 +64,44 @@ pub(crate) struct Head {
     pub(crate) postings: Postings,
     /// Slots by packed label set; only slot and hash are stored.
     by_labels: Vec<Mutex<HashTable<(u32, u32)>>>,
+    /// Held shared from numbering a label set's strings until its series is there, so that the
+    /// sweep of unused strings does not take them away in between.
+    creation: RwLock<()>,
     pub(crate) visibility: Arc<Visibility>,
+    /// Appenders, by the oldest time they may add.
+    pub(crate) appenders: Arc<OpenRanges>,
+    /// Queriers, by what they read.
+    pub(crate) readers: Arc<OpenRanges>,
     next_ref: AtomicU64,
     min_time: AtomicI64,
     max_time: AtomicI64,
     /// Samples before it are the blocks' business: refused by appenders, skipped by the replay.
     begin: AtomicI64,
+    /// Queries that begin now read from here on; earlier times are in blocks.
+    readable_from: AtomicI64,
     pub(crate) rules: ChunkRules,
+    pub(crate) files: HeadChunks,
+    /// Slots with closed chunks that are in no file yet; a slot may occur more than once.
+    unwritten: Mutex<Vec<u32>>,
+    /// Held by whoever writes, truncates or cuts: one at a time.
+    maintenance: Mutex<Retired>,
     pub(crate) exemplars: RwLock<ExemplarRing>,
     tombstones: RwLock<HashMap<u32, Intervals>>,
     has_tombstones: AtomicBool,
     /// `None` before the replay is through and after closing.
-    pub(crate) wal: Mutex<Option<Writer>>,
+    pub(crate) wal: Mutex<Option<Log>>,
+    /// Labels of references that the log may still use without a series that the head knows.
+    pub(crate) expired: Mutex<HashMap<u64, Expired>>,
     /// How appenders compress what they log.
     pub(crate) wal_compression: Compression,
     pub(crate) metrics: HeadMetrics,
+}
+
+/// Slots of removed series that somebody may still hold, by the commit number that all readers
+/// must have reached before they are given out again.
+#[derive(Debug, Default)]
+pub(crate) struct Retired {
+    slots: Vec<(u64, Runs)>,
 }
 
 impl Head {
@@ -71,6 +109,7 @@ impl Head {
         rules: ChunkRules,
         exemplars_max: usize,
         wal_compression: Compression,
+        files: HeadChunks,
         metrics: HeadMetrics,
     ) -> Self {
         Self {
@@ -78,16 +117,24 @@ impl Head {
             series: SeriesTable::new(),
             postings: Postings::default(),
             by_labels: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            creation: RwLock::new(()),
             visibility: Arc::default(),
+            appenders: Arc::default(),
+            readers: Arc::default(),
             next_ref: AtomicU64::new(1),
             min_time: AtomicI64::new(Timestamp::MAX),
             max_time: AtomicI64::new(Timestamp::MIN),
             begin: AtomicI64::new(Timestamp::MIN),
+            readable_from: AtomicI64::new(Timestamp::MIN),
             rules,
+            files,
+            unwritten: Mutex::default(),
+            maintenance: Mutex::default(),
             exemplars: RwLock::new(ExemplarRing::new(exemplars_max)),
             tombstones: RwLock::default(),
             has_tombstones: AtomicBool::new(false),
             wal: Mutex::new(None),
+            expired: Mutex::default(),
             wal_compression,
             metrics,
         }
@@ -121,6 +168,7 @@ impl Head {
     /// Sets where the blocks end.
     pub(crate) fn set_begin(&self, begin: Timestamp) {
         self.begin.store(begin, Ordering::Release);
+        self.hide_before(begin);
     }
 
     /// Lets an empty head begin at `timestamp`.
@@ -132,6 +180,24 @@ impl Head {
         exchange(&self.max_time, Timestamp::MIN);
     }
 
+    /// Whether it spans so much time that its oldest range should become a block.
+    pub(crate) fn is_compactable(&self) -> bool {
+        let range = self.min_time().zip(self.max_time());
+        range.is_some_and(|(oldest, newest)| {
+            newest.saturating_sub(oldest) > self.rules.range_ms / 2 * 3
+        })
+    }
+
+    /// Where queries that begin now start to read.
+    pub(crate) fn readable_from(&self) -> Timestamp {
+        self.readable_from.load(Ordering::Acquire)
+    }
+
+    /// Queries that begin from now on read the head from `time` on only.
+    pub(crate) fn hide_before(&self, time: Timestamp) {
+        self.readable_from.fetch_max(time, Ordering::AcqRel);
+    }
+
     /// Widens the head's range.
     pub(crate) fn cover(&self, mint: Timestamp, maxt: Timestamp) {
         self.min_time.fetch_min(mint, Ordering::AcqRel);
@@ -139,8 +205,9 @@ impl Head {
     }
 
     /// The series with these labels, created if need be, with reference `wanted` (replay) or the
-    /// next one. `None` when there is no slot left.
+    /// next one; a new one without `wanted` is pinned once. `None` when there is no slot left.
     pub(crate) fn get_or_create(&self, labels: &Labels, wanted: Option<u64>) -> Option<Found> {
+        let _creation = self.creation.read();
         let set = label_sets::pack(labels, &self.symbols);
         let hash = label_sets::hash(&set);
         let spread = spread(hash);
@@ -170,8 +237,11 @@ impl Head {
             }
             None => self.next_ref.fetch_add(1, Ordering::AcqRel),
         };
-        let slot = self.series.push(SeriesState::new(series_ref), &set)?;
-        self.series.set_ref(series_ref, slot);
+        let mut state = SeriesState::new(series_ref);
+        // Its creator will log and append; only then may it be removed.
+        state.pins = u32::from(wanted.is_none());
+        let slot = self.series.push(state, &set)?;
+        self.series.refs.set(series_ref, slot);
         // Postings first: whoever finds the series by its labels may make it visible.
         self.postings
             .add(slot, label_sets::pairs(&set), || self.symbols.read());
@@ -182,6 +252,12 @@ impl Head {
             series_ref,
             created: true,
         })
+    }
+
+    /// Heap bytes of the index by label set: slot, hash and a control byte at each table's size.
+    pub(crate) fn label_index_bytes(&self) -> usize {
+        let capacity = |shard: &Mutex<HashTable<(u32, u32)>>| shard.lock().capacity();
+        self.by_labels.iter().map(capacity).sum::<usize>() * 8 / 7 * 9
     }
 
     /// Raises the next reference above `series_ref`.

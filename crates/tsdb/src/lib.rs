@@ -4,9 +4,9 @@
 //! one write and then becomes visible as a whole. Read path: a querier (`storage::Queryable`) takes
 //! a snapshot of what is visible; label matchers select slots through run-encoded postings, samples
 //! are decoded into the caller's columns; the head's answer is merged with those of the blocks.
-//! Files are exchangeable with the reference's (`docs/internals/formats/`). Blocks are read; writing
-//! them, head chunk files and retention are not here yet: everything since the log's beginning stays
-//! in memory.
+//! Closed chunks go to head chunk files; every two hours the oldest part of the head becomes a
+//! block, and the log is cut short. Files are exchangeable with the reference's
+//! (`docs/internals/formats/`).
 //!
 //! Synchronous: use it on pool threads.
 
@@ -14,6 +14,7 @@ pub mod block;
 pub mod chunk_segment;
 pub mod compact;
 pub mod cursor;
+pub mod head_chunks;
 pub mod index;
 pub mod wal;
 

@@ -47,6 +47,18 @@ pub(crate) struct HeadMetrics {
     pub(crate) replay_unknown_refs: CounterFamily,
     pub(crate) replay_duration: Gauge,
     pub(crate) wal_corruptions: Counter,
+    pub(crate) series_removed: Counter,
+    pub(crate) chunks_removed: Counter,
+    pub(crate) chunks_mapped: Counter,
+    pub(crate) chunk_corruptions: Counter,
+    pub(crate) truncations: Counter,
+    pub(crate) truncations_failed: Counter,
+    pub(crate) gc_duration: Summary,
+    pub(crate) wal_truncate_duration: Summary,
+    pub(crate) checkpoint_creations: Counter,
+    pub(crate) checkpoint_creations_failed: Counter,
+    pub(crate) checkpoint_deletions: Counter,
+    pub(crate) checkpoint_deletions_failed: Counter,
 }
 
 impl HeadMetrics {
@@ -55,42 +67,10 @@ impl HeadMetrics {
         let counter = |rest: &str, help: &str| registry.counter(&name(rest), help);
         let gauge = |rest: &str, help: &str| registry.gauge(&name(rest), help);
         let by_kind = |rest: &str, help: &str| ByKind::new(registry, &name(rest), help);
-        // Nothing counts these yet; dashboards and alerts expect the names.
+        // Nothing counts it yet; dashboards and alerts expect the name.
         counter(
             "head_series_not_found_total",
             "Total number of requests for series that were not found.",
-        );
-        counter(
-            "head_series_removed_total",
-            "Total number of series removed in the head",
-        );
-        counter(
-            "head_chunks_removed_total",
-            "Total number of chunks removed in the head",
-        );
-        counter(
-            "head_truncations_total",
-            "Total number of head truncations attempted.",
-        );
-        counter(
-            "head_truncations_failed_total",
-            "Total number of head truncations that failed.",
-        );
-        counter(
-            "checkpoint_creations_total",
-            "Total number of checkpoint creations attempted.",
-        );
-        counter(
-            "checkpoint_creations_failed_total",
-            "Total number of checkpoint creations that failed.",
-        );
-        counter(
-            "checkpoint_deletions_total",
-            "Total number of checkpoint deletions attempted.",
-        );
-        counter(
-            "checkpoint_deletions_failed_total",
-            "Total number of checkpoint deletions that failed.",
         );
         Self {
             appenders_active: gauge(
@@ -143,6 +123,56 @@ impl HeadMetrics {
                 "Time taken to replay the data on disk.",
             ),
             wal_corruptions: counter("wal_corruptions_total", "Total number of WAL corruptions."),
+            series_removed: counter(
+                "head_series_removed_total",
+                "Total number of series removed in the head",
+            ),
+            chunks_removed: counter(
+                "head_chunks_removed_total",
+                "Total number of chunks removed in the head",
+            ),
+            chunks_mapped: counter(
+                "mmap_chunks_total",
+                "Total number of chunks that were memory-mapped.",
+            ),
+            chunk_corruptions: counter(
+                "mmap_chunk_corruptions_total",
+                "Total number of memory-mapped chunk corruptions.",
+            ),
+            truncations: counter(
+                "head_truncations_total",
+                "Total number of head truncations attempted.",
+            ),
+            truncations_failed: counter(
+                "head_truncations_failed_total",
+                "Total number of head truncations that failed.",
+            ),
+            gc_duration: registry.summary(
+                &name("head_gc_duration_seconds"),
+                "Runtime of garbage collection in the tsdb head.",
+                &[],
+            ),
+            wal_truncate_duration: registry.summary(
+                &name("wal_truncate_duration_seconds"),
+                "Duration of WAL truncation.",
+                &[],
+            ),
+            checkpoint_creations: counter(
+                "checkpoint_creations_total",
+                "Total number of checkpoint creations attempted.",
+            ),
+            checkpoint_creations_failed: counter(
+                "checkpoint_creations_failed_total",
+                "Total number of checkpoint creations that failed.",
+            ),
+            checkpoint_deletions: counter(
+                "checkpoint_deletions_total",
+                "Total number of checkpoint deletions attempted.",
+            ),
+            checkpoint_deletions_failed: counter(
+                "checkpoint_deletions_failed_total",
+                "Total number of checkpoint deletions that failed.",
+            ),
         }
     }
 
@@ -166,20 +196,4 @@ impl HeadMetrics {
             .histogram
             .add(tally.refused_histograms as f64);
     }
-}
-
-/// Instruments of log truncation that wait for checkpoints.
-pub(crate) fn truncation_summaries(registry: &Registry) -> (Summary, Summary) {
-    (
-        registry.summary(
-            "prometheus_tsdb_wal_truncate_duration_seconds",
-            "Duration of WAL truncation.",
-            &[],
-        ),
-        registry.summary(
-            "prometheus_tsdb_head_gc_duration_seconds",
-            "Runtime of garbage collection in the tsdb head.",
-            &[],
-        ),
-    )
 }

@@ -23,6 +23,8 @@ pub struct Options {
     pub exemplars_max: usize,
     /// Opens the directory without locking it.
     pub no_lockfile: bool,
+    /// Whether a thread writes head chunks, cuts and compacts blocks by itself.
+    pub maintenance: bool,
     /// Where the progress of the replay shows while the database opens.
     pub replay_status: Arc<ReplayStatus>,
 }
@@ -37,6 +39,7 @@ impl Default for Options {
             out_of_order_window_ms: 0,
             exemplars_max: 0,
             no_lockfile: false,
+            maintenance: false,
             replay_status: Arc::default(),
         }
     }

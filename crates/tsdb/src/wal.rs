@@ -1,24 +1,27 @@
 //! The write-ahead log: a row of segment files of pages of record fragments.
 //!
 //! Layout: `docs/internals/formats/wal.md`; files are exchangeable with the reference. [`Writer`]
-//! appends, [`Records`] and [`LogReader`] read, [`repair()`] cuts a damaged tail, [`record`] knows
-//! what the records say. The reader and the record decoders serve tools too.
+//! appends, [`CheckpointWriter`] makes its beginning short, [`Records`] and [`LogReader`] read,
+//! [`repair()`] cuts a damaged tail, [`record`] knows what the records say. The reader and the record decoders serve tools too.
 
 pub mod record;
 
 mod batch;
+mod checkpoint;
 mod reader;
 mod repair;
 mod segment;
 mod writer;
 
 pub use batch::Batch;
+pub use checkpoint::CheckpointWriter;
+pub(crate) use checkpoint::{remove_checkpoints, remove_segments};
 pub use reader::{Corruption, LogReader, Records};
 pub use repair::repair;
 pub(crate) use segment::remove_temporary;
 pub use segment::{Checkpoint, last_checkpoint, segments};
-pub(crate) use writer::create_dir as create_log_dir;
 pub use writer::{Writer, WriterMetrics};
+pub(crate) use writer::{create_dir as create_log_dir, sync_dir};
 
 /// Bytes of a page; fragments never cross its border.
 pub const PAGE_BYTES: usize = 32 * 1024;

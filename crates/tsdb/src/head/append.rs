@@ -8,8 +8,9 @@ use model::{FloatHistogram, Histogram, Labels, Metadata, Timestamp};
 use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 
 use super::Head;
-use super::series::{Appended, Fit, StripCursor};
-use crate::exemplars::Kept;
+use super::open_ranges::OpenRange;
+use super::series::{Appended, Fit, LastHistogram, SeriesState, StripCursor};
+use crate::exemplars::{ExemplarRing, Kept};
 use crate::wal;
 use crate::wal::record::{
     ExemplarEntry, HistogramEntry, SampleEntry, encode_exemplars, encode_histograms,
@@ -25,20 +26,32 @@ pub(crate) struct HeadAppender {
     min_valid: Option<Timestamp>,
     samples: Vec<(u32, SampleEntry)>,
     histograms: Vec<(u32, HistogramEntry)>,
-    exemplars: Vec<(u32, ExemplarEntry)>,
+    /// With the labels of their series.
+    exemplars: Vec<(Labels, ExemplarEntry)>,
     metadata: Vec<(u32, u64, Arc<Metadata>)>,
     /// Series whose labels the log may not have yet.
     unlogged: Vec<u32>,
+    /// Pins on series, one a time a slot is in it: none of them is removed before the end.
+    pinned: Vec<u32>,
+    /// Keeps a block from being cut of times that this transaction may add to.
+    range: OpenRange,
 }
 
 impl HeadAppender {
     pub(crate) fn new(head: Arc<Head>) -> Self {
         head.metrics.appenders_active.add(1.0);
         head.metrics.appenders_created.inc();
+        // Entered before the bound is read: whoever raises it waits for those it did not reach.
+        let range = head.appenders.enter(Timestamp::MIN, Timestamp::MAX);
         let min_valid = head.min_valid_time();
+        if let Some(min_valid) = min_valid {
+            range.narrow(min_valid);
+        }
         Self {
             head,
             min_valid,
+            range,
+            pinned: Vec::new(),
             samples: Vec::new(),
             histograms: Vec::new(),
             exemplars: Vec::new(),
@@ -57,7 +70,26 @@ impl HeadAppender {
             .min_valid_time()
             .unwrap_or_else(|| self.head.begin());
         self.min_valid = Some(min_valid);
+        self.range.narrow(min_valid);
         min_valid
+    }
+
+    /// Keeps a series until the transaction ends.
+    fn pin(&mut self, slot: u32, state: &mut SeriesState) {
+        state.pins += 1;
+        self.pinned.push(slot);
+    }
+
+    fn unpin(&mut self) {
+        let head = self.head.clone();
+        let mut cursor = StripCursor::default();
+        for slot in self.pinned.drain(..) {
+            if let Some(strip) = head.series.seek(&mut cursor, slot)
+                && let Some(state) = strip.series_mut(slot)
+            {
+                state.pins = state.pins.saturating_sub(1);
+            }
+        }
     }
 
     /// Checks and keeps one sample.
@@ -76,16 +108,19 @@ impl HeadAppender {
             .series
             .seek(cursor, slot)
             .ok_or(AppendError::UnknownSeries)?;
-        let series = strip.series(slot).ok_or(AppendError::UnknownSeries)?;
+        let series = strip
+            .series_mut(slot)
+            .filter(|state| state.series_ref == series_ref.0)
+            .ok_or(AppendError::UnknownSeries)?;
         // A staleness marker ends a series of histograms as a histogram.
         let value = match (value, series.last_histogram()) {
-            (Value::Float(number), Some(Value::Histogram(_))) if is_stale(number) => {
+            (Value::Float(number), Some(LastHistogram::Integer(_))) if is_stale(number) => {
                 Value::Histogram(Arc::new(Histogram {
                     sum: number,
                     ..Histogram::default()
                 }))
             }
-            (Value::Float(number), Some(Value::FloatHistogram(_))) if is_stale(number) => {
+            (Value::Float(number), Some(LastHistogram::Float(_))) if is_stale(number) => {
                 let stale = FloatHistogram {
                     sum: number,
                     ..FloatHistogram::default()
@@ -106,6 +141,7 @@ impl HeadAppender {
         if !series.logged {
             self.unlogged.push(slot);
         }
+        self.pin(slot, series);
         let series_ref = series_ref.0;
         match value {
             Value::Float(value) => {
@@ -141,7 +177,7 @@ impl HeadAppender {
         for (index, (position, exemplar)) in batch.exemplars.iter().enumerate() {
             let position = *position as usize;
             let series_ref = batch.series.get(position).copied().unwrap_or_default();
-            let Some(slot) = head.series.slot_of(series_ref.0) else {
+            let Some(series) = self.exemplar_series(&head, &ring, series_ref.0) else {
                 results.push((index as u32, AppendError::UnknownSeries));
                 continue;
             };
@@ -151,7 +187,8 @@ impl HeadAppender {
                 .unwrap_or_default();
             let labels = exemplar.labels.clone();
             let kept = Kept {
-                slot,
+                series_ref: series_ref.0,
+                series: series.clone(),
                 timestamp,
                 value: exemplar.value,
                 labels: labels.clone(),
@@ -163,13 +200,9 @@ impl HeadAppender {
                 results.push((index as u32, refused));
                 continue;
             }
-            let unlogged = |slot| Some(!head.series.lock(slot)?.series(slot)?.logged);
-            if unlogged(slot).unwrap_or(false) {
-                self.unlogged.push(slot);
-            }
             let value = exemplar.value;
             self.exemplars.push((
-                slot,
+                series,
                 ExemplarEntry {
                     series_ref: series_ref.0,
                     timestamp,
@@ -178,6 +211,34 @@ impl HeadAppender {
                 },
             ));
         }
+    }
+
+    /// The series of an exemplar, pinned, and its labels.
+    fn exemplar_series(
+        &mut self,
+        head: &Head,
+        ring: &ExemplarRing,
+        series_ref: u64,
+    ) -> Option<Labels> {
+        let slot = head.series.refs.slot_of(series_ref)?;
+        let known = ring.series(series_ref);
+        // Symbols before strips: every thread that needs both takes them in this order.
+        let symbols = known.is_none().then(|| head.symbols.read());
+        let mut strip = head.series.lock(slot)?;
+        let state = strip.series_mut(slot)?;
+        if state.series_ref != series_ref {
+            return None;
+        }
+        if !state.logged {
+            self.unlogged.push(slot);
+        }
+        self.pin(slot, state);
+        known.or_else(|| {
+            Some(super::label_sets::unpack(
+                strip.label_set(slot),
+                symbols.as_ref()?,
+            ))
+        })
     }
 
     /// The records of the transaction, in the reference's order.
@@ -246,11 +307,13 @@ impl HeadAppender {
         }
         let batch = wal::Batch::pack(&records, self.head.wal_compression);
         let mut wal = self.head.wal.lock();
-        let Some(writer) = wal.as_mut() else {
+        let Some(log) = wal.as_mut() else {
             return Err(AppendError::Io(crate::Error::Closed.to_string()));
         };
-        writer
-            .write(&batch)
+        let times = self.samples.iter().map(|(_, entry)| entry.timestamp);
+        let histogram_times = self.histograms.iter().map(|(_, entry)| entry.timestamp);
+        let newest = times.chain(histogram_times).max();
+        log.write(&batch, newest)
             .map_err(|err| AppendError::Io(format!("write to WAL: log records: {err}")))
     }
 
@@ -267,6 +330,7 @@ impl HeadAppender {
             }
         }
         let mut tally = Tally::default();
+        let mut closed = Vec::new();
         let floats = self
             .samples
             .drain(..)
@@ -285,6 +349,9 @@ impl HeadAppender {
             let float = matches!(value, Value::Float(_));
             let (sequence, low) = (commit.sequence, commit.low_watermark);
             let appended = series.append(timestamp, value, sequence, low, head.rules);
+            if appended == Appended::Begun(true) {
+                closed.push(slot);
+            }
             tally.count(appended, float, timestamp);
         }
         for (slot, _, metadata) in self.metadata.drain(..) {
@@ -298,6 +365,7 @@ impl HeadAppender {
         if tally.mint <= tally.maxt {
             head.cover(tally.mint, tally.maxt);
         }
+        head.note_closed(&mut closed);
         self.publish_exemplars();
         commit.publish();
         head.metrics.committed(&tally);
@@ -308,15 +376,16 @@ impl HeadAppender {
             return;
         }
         let mut ring = self.head.exemplars.write();
-        for (slot, entry) in self.exemplars.drain(..) {
+        for (series, entry) in self.exemplars.drain(..) {
             let ExemplarEntry {
+                series_ref,
                 timestamp,
                 value,
                 labels,
-                ..
             } = entry;
             if ring.push(Kept {
-                slot,
+                series_ref,
+                series,
                 timestamp,
                 value,
                 labels,
@@ -356,10 +425,10 @@ impl Default for Tally {
 impl Tally {
     pub(crate) fn count(&mut self, appended: Appended, float: bool, timestamp: Timestamp) {
         match (appended, float) {
-            (Appended::Taken(begun), _) => {
+            (Appended::Taken | Appended::Begun(_), _) => {
                 self.floats += u64::from(float);
                 self.histograms += u64::from(!float);
-                self.chunks += u64::from(begun);
+                self.chunks += u64::from(appended != Appended::Taken);
                 self.mint = self.mint.min(timestamp);
                 self.maxt = self.maxt.max(timestamp);
             }
@@ -403,6 +472,7 @@ impl Appender for HeadAppender {
             .ok_or_else(|| AppendError::InvalidSeries("too many series".to_owned()))?;
         if found.created {
             self.unlogged.push(found.slot);
+            self.pinned.push(found.slot);
         }
         Ok(SeriesRef(found.series_ref))
     }
@@ -417,13 +487,14 @@ impl Appender for HeadAppender {
         exemplar_results.clear();
         let head = self.head.clone();
         {
+            let refs = head.series.refs.read();
             let mut cursor = StripCursor::default();
             let mut histograms = batch.histograms.iter().peekable();
             for (position, series_ref) in batch.series.iter().enumerate() {
                 let histogram = histograms.next_if(|(at, _)| *at as usize == position);
                 let number = batch.values.get(position).copied().unwrap_or(f64::NAN);
                 let value = histogram.map_or(Value::Float(number), |(_, value)| value.clone());
-                let slot = head.series.slot_of(series_ref.0);
+                let slot = refs.slot_of(series_ref.0);
                 let timestamp = time_at(&batch.times, position).unwrap_or_default();
                 if let Err(refused) =
                     self.append_one(&mut cursor, &head, slot, *series_ref, timestamp, value)
@@ -446,17 +517,19 @@ impl Appender for HeadAppender {
         let slot = self
             .head
             .series
+            .refs
             .slot_of(series.0)
             .ok_or(AppendError::UnknownSeries)?;
-        let strip = self
-            .head
-            .series
-            .lock(slot)
+        let head = self.head.clone();
+        let mut strip = head.series.lock(slot).ok_or(AppendError::UnknownSeries)?;
+        let state = strip
+            .series_mut(slot)
+            .filter(|state| state.series_ref == series.0)
             .ok_or(AppendError::UnknownSeries)?;
-        let state = strip.series(slot).ok_or(AppendError::UnknownSeries)?;
         if !state.logged {
             self.unlogged.push(slot);
         }
+        self.pin(slot, state);
         if state.metadata().is_none_or(|known| **known != *metadata) {
             drop(strip);
             self.metadata
@@ -476,6 +549,7 @@ impl Appender for HeadAppender {
 
 impl Drop for HeadAppender {
     fn drop(&mut self) {
+        self.unpin();
         self.head.metrics.appenders_active.add(-1.0);
     }
 }

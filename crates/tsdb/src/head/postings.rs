@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use model::Matcher;
 
-use super::symbols::{SymbolId, SymbolsView};
+use super::symbols::{SymbolId, Symbols, SymbolsView};
 pub(crate) use runs::Runs;
 
 /// A delta below this many entries is never folded.
@@ -113,6 +113,28 @@ impl NamePostings {
         base.data.shrink_to_fit();
         self.base = base;
         self.delta_len = 0;
+    }
+
+    /// Takes `removed` slots out of all lists; values without any are forgotten.
+    fn remove(&mut self, removed: &Runs, symbols: &SymbolsView<'_>) {
+        self.fold(symbols);
+        let old = std::mem::take(&mut self.base);
+        let mut base = Base::default();
+        for (index, value) in old.values.iter().enumerate() {
+            let list = old.list(index);
+            let left = runs::decode(list).subtract(removed);
+            if !left.is_empty() {
+                base.push(*value, &runs::encode(&left));
+            }
+        }
+        base.values.shrink_to_fit();
+        base.ends.shrink_to_fit();
+        base.data.shrink_to_fit();
+        self.base = base;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.base.values.is_empty() && self.delta.is_empty()
     }
 
     /// Number of values.
@@ -240,6 +262,19 @@ impl Postings {
         }
     }
 
+    /// Takes `removed` slots out of all lists.
+    pub(crate) fn remove(&self, removed: &Runs, symbols: &Symbols) {
+        let names: Vec<_> = self.names.read().values().cloned().collect();
+        for name in names {
+            name.write().remove(removed, &symbols.read());
+        }
+    }
+
+    /// Forgets names without lists. No series may come into being meanwhile.
+    pub(crate) fn drop_empty_names(&self) {
+        self.names.write().retain(|_, name| !name.read().is_empty());
+    }
+
     /// Lists of one name.
     pub(crate) fn name(&self, name: SymbolId) -> Option<Arc<RwLock<NamePostings>>> {
         self.names.read().get(&name.0).cloned()
@@ -247,7 +282,9 @@ impl Postings {
 
     /// All names, unsorted.
     pub(crate) fn names(&self) -> Vec<SymbolId> {
-        self.names.read().keys().map(|id| SymbolId(*id)).collect()
+        let names = self.names.read();
+        let used = names.iter().filter(|(_, name)| !name.read().is_empty());
+        used.map(|(id, _)| SymbolId(*id)).collect()
     }
 
     /// Heap bytes.

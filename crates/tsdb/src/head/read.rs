@@ -8,6 +8,7 @@ use model::{Labels, Timestamp};
 use stdx::cancel::CancelToken;
 use storage::{LabelHints, MatcherSet, Querier, SelectHints, SeriesSet, StorageError, Warnings};
 
+use super::open_ranges::OpenRange;
 use super::series::StripCursor;
 use super::symbols::SymbolId;
 use super::visibility::Snapshot;
@@ -23,16 +24,22 @@ pub(crate) struct HeadQuerier {
     mint: Timestamp,
     maxt: Timestamp,
     snapshot: Arc<Snapshot>,
+    /// Holds truncation of what may be read back.
+    range: Arc<OpenRange>,
 }
 
 impl HeadQuerier {
+    /// A view on `mint <= t <= maxt`, without what blocks have taken over.
     pub(crate) fn new(head: Arc<Head>, mint: Timestamp, maxt: Timestamp) -> Self {
+        let mint = mint.max(head.readable_from());
+        let range = Arc::new(head.readers.enter(mint, maxt));
         let snapshot = Arc::new(head.visibility.snapshot());
         Self {
             head,
             mint,
             maxt,
             snapshot,
+            range,
         }
     }
 
@@ -56,7 +63,7 @@ impl HeadQuerier {
             };
             if strip
                 .series(slot)
-                .is_some_and(|state| state.may_have(mint, maxt, &self.snapshot))
+                .is_some_and(|state| state.may_have(mint, maxt, &self.snapshot, &self.head.files))
             {
                 slots.push(slot);
             }
@@ -110,6 +117,7 @@ impl Querier for HeadQuerier {
         Ok(Box::new(HeadSeriesSet {
             head: self.head.clone(),
             snapshot: self.snapshot.clone(),
+            _range: self.range.clone(),
             mint: self.mint,
             maxt: self.maxt,
             slots,
@@ -194,6 +202,7 @@ fn labels_of(
 struct HeadSeriesSet {
     head: Arc<Head>,
     snapshot: Arc<Snapshot>,
+    _range: Arc<OpenRange>,
     mint: Timestamp,
     maxt: Timestamp,
     slots: Vec<u32>,
@@ -245,7 +254,7 @@ impl SeriesSet for HeadSeriesSet {
             let Some(state) = strip.series(slot) else {
                 return Ok(());
             };
-            state.extract(mint, maxt, &self.snapshot)
+            state.extract(mint, maxt, &self.snapshot, &self.head.files)
         };
         extract
             .decode(mint, maxt, columns)

@@ -6,12 +6,16 @@ use model::Timestamp;
 use model::histogram::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX};
 use model::sample::Value;
 
-use super::Head;
 use super::append::Tally;
-use super::series::StripCursor;
+use super::checkpoint::Expired;
+use super::label_sets::LabelSet;
+use super::log::SegmentTimes;
+use super::series::{Appended, StripCursor};
 use super::visibility::SETTLED;
+use super::{Head, label_sets};
 use crate::Error;
 use crate::exemplars::Kept;
+use crate::head_chunks::FoundChunk;
 use crate::replay_status::ReplayStatus;
 use crate::wal::record::{Record, SampleEntry, decode, decode_samples, kind};
 use crate::wal::{self, Corruption, LogReader};
@@ -31,20 +35,81 @@ pub(crate) struct ReplayTally {
     unknown_records: u64,
 }
 
-/// Reads checkpoint and segments of the log in `dir` into an empty head. Damage in a segment is
-/// returned beside everything that was read before it; the caller repairs.
-pub(crate) fn replay(
-    head: &Head,
-    dir: &Path,
-    status: &ReplayStatus,
-) -> Result<Option<Corruption>, Error> {
+/// What a replay brought beside the head's contents.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    /// Newest samples by segment.
+    pub(crate) newest: SegmentTimes,
+    /// Damage in a segment; everything before it was read.
+    pub(crate) corruption: Option<Corruption>,
+}
+
+/// Chunks found in files, to be attached to their series when the log names these.
+struct MappedChunks {
+    /// By reference, then in the order of the files.
+    chunks: Vec<FoundChunk>,
+}
+
+impl MappedChunks {
+    /// Reads the head chunk files. A damaged file is removed, and all later ones: the log has
+    /// their samples.
+    fn load(head: &Head) -> Result<Self, Error> {
+        let mut chunks: Vec<FoundChunk> = Vec::new();
+        let begin = head.begin();
+        let found = head.files.for_each(|chunk| {
+            head.reserve_ref(chunk.series_ref);
+            if chunk.maxt >= begin && chunk.sample_count > 0 && !chunk.is_out_of_order {
+                chunks.push(*chunk);
+            }
+            Ok(())
+        });
+        chunks.sort_by_key(|chunk| chunk.series_ref);
+        let disordered = chunks.windows(2).any(|pair| match pair {
+            [before, after] => before.series_ref == after.series_ref && after.mint <= before.maxt,
+            _ => false,
+        });
+        let damage = match found {
+            Err(damage) => Some((damage.file, damage.to_string())),
+            Ok(()) if disordered => Some((0, "out of sequence head chunks".to_owned())),
+            Ok(()) => None,
+        };
+        if let Some((file, reason)) = damage {
+            head.metrics.chunk_corruptions.inc();
+            tracing::error!(component = "tsdb", err = %reason, "Loading on-disk chunks failed");
+            tracing::info!(component = "tsdb", "Deleting mmapped chunk files");
+            head.files.remove_from(file)?;
+            chunks.retain(|chunk| chunk.chunk_ref.file < file);
+        }
+        Ok(Self { chunks })
+    }
+
+    /// Chunks of a series, oldest first.
+    fn take(&self, series_ref: u64) -> &[FoundChunk] {
+        let from = self
+            .chunks
+            .partition_point(|chunk| chunk.series_ref < series_ref);
+        let rest = self.chunks.get(from..).unwrap_or_default();
+        let len = rest.partition_point(|chunk| chunk.series_ref == series_ref);
+        rest.get(..len).unwrap_or_default()
+    }
+}
+
+/// Reads checkpoint and segments of the log in `dir` into an empty head, beginning with the head
+/// chunk files. Damage in a segment is returned beside everything that was read before it; the
+/// caller repairs.
+pub(crate) fn replay(head: &Head, dir: &Path, status: &ReplayStatus) -> Result<Replayed, Error> {
     let mut replay = Replay {
         head,
         tally: ReplayTally::default(),
+        chunks: MappedChunks::load(head)?,
+        newest: SegmentTimes::default(),
+        segment: 0,
+        other_refs: Vec::new(),
     };
     let mut first = 0;
     if let Some(checkpoint) = wal::last_checkpoint(dir)? {
         tracing::info!(component = "tsdb", "Replaying WAL, this may take a while");
+        replay.segment = checkpoint.last_segment;
         let mut reader = LogReader::open(&checkpoint.path, 0)?;
         reader
             .for_each(|_, record| replay.record(record))
@@ -56,6 +121,8 @@ pub(crate) fn replay(
                 other => other,
             })?;
         first = checkpoint.last_segment.saturating_add(1);
+        // A checkpoint of the reference may hold samples: the next one of ours covers it.
+        replay.newest = SegmentTimes::default();
         tracing::info!(component = "tsdb", "WAL checkpoint loaded");
     }
     let segments = wal::segments(dir)?;
@@ -64,20 +131,32 @@ pub(crate) fn replay(
     let mut reader = LogReader::open(dir, first)?;
     let read = reader.for_each(|segment, record| {
         status.reached(segment);
+        replay.segment = segment;
         replay.record(record)
     });
     status.reached(last);
     replay.report();
-    match read {
-        Ok(()) => Ok(None),
-        Err(Error::Corrupt(corruption)) => Ok(Some(corruption)),
-        Err(err) => Err(err),
-    }
+    replay.keep_other_refs(last);
+    let corruption = match read {
+        Ok(()) => None,
+        Err(Error::Corrupt(corruption)) => Some(corruption),
+        Err(err) => return Err(err),
+    };
+    Ok(Replayed {
+        newest: replay.newest,
+        corruption,
+    })
 }
 
 struct Replay<'a> {
     head: &'a Head,
     tally: ReplayTally,
+    chunks: MappedChunks,
+    newest: SegmentTimes,
+    /// The one being read.
+    segment: u32,
+    /// References that mean a series with another reference.
+    other_refs: Vec<(u64, u32)>,
 }
 
 impl Replay<'_> {
@@ -97,7 +176,7 @@ impl Replay<'_> {
             Record::Samples(_) | Record::MmapMarkers(_) => {}
             Record::Tombstones(tombstones) => {
                 for tombstone in tombstones {
-                    match self.head.series.slot_of(tombstone.series_ref) {
+                    match self.head.series.refs.slot_of(tombstone.series_ref) {
                         Some(slot) => {
                             self.head
                                 .add_tombstone(slot, tombstone.mint, tombstone.maxt);
@@ -107,29 +186,13 @@ impl Replay<'_> {
                 }
             }
             Record::Exemplars(exemplars) => {
-                let mut ring = self.head.exemplars.write();
                 for entry in exemplars {
-                    let Some(slot) = self.head.series.slot_of(entry.series_ref) else {
-                        self.tally.unknown_exemplars += 1;
-                        continue;
-                    };
-                    let wal::record::ExemplarEntry {
-                        timestamp,
-                        value,
-                        labels,
-                        ..
-                    } = entry;
-                    ring.push(Kept {
-                        slot,
-                        timestamp,
-                        value,
-                        labels,
-                    });
+                    self.exemplar(entry);
                 }
             }
             Record::Metadata(entries) => {
                 for (series_ref, metadata) in entries {
-                    let slot = self.head.series.slot_of(series_ref);
+                    let slot = self.head.series.refs.slot_of(series_ref);
                     let strip = slot.and_then(|slot| Some((slot, self.head.series.lock(slot)?)));
                     match strip {
                         Some((slot, mut strip)) => {
@@ -145,6 +208,7 @@ impl Replay<'_> {
                 let mut tally = Tally::default();
                 let begin = self.head.begin();
                 for entry in entries.into_iter().filter(|entry| entry.timestamp >= begin) {
+                    self.newest.cover(self.segment, entry.timestamp);
                     self.histogram(entry.series_ref, entry.timestamp, entry.value, &mut tally);
                 }
                 self.taken(&tally);
@@ -154,7 +218,7 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn series(&self, series_ref: u64, labels: &model::Labels) {
+    fn series(&mut self, series_ref: u64, labels: &model::Labels) {
         self.head.reserve_ref(series_ref);
         if labels.is_empty() {
             return;
@@ -164,12 +228,62 @@ impl Replay<'_> {
         };
         if found.series_ref != series_ref {
             // The same labels under a second reference: both mean the first one's series.
-            self.head.series.set_ref(series_ref, found.slot);
+            self.head.series.refs.set(series_ref, found.slot);
+            self.other_refs.push((series_ref, found.slot));
         }
-        if let Some(mut strip) = self.head.series.lock(found.slot)
-            && let Some(state) = strip.series_mut(found.slot)
-        {
-            state.logged = true;
+        let Some(mut strip) = self.head.series.lock(found.slot) else {
+            return;
+        };
+        let Some(state) = strip.series_mut(found.slot) else {
+            return;
+        };
+        state.logged = true;
+        for chunk in self.chunks.take(series_ref) {
+            // A repeated record finds its chunks attached already.
+            if state.attach_between(chunk.mint, chunk.maxt, chunk.chunk_ref, &self.head.files) {
+                self.head.cover(chunk.mint, chunk.maxt);
+            }
+        }
+    }
+
+    fn exemplar(&mut self, entry: wal::record::ExemplarEntry) {
+        let wal::record::ExemplarEntry {
+            series_ref,
+            timestamp,
+            value,
+            labels,
+        } = entry;
+        let mut ring = self.head.exemplars.write();
+        if ring.len_max() == 0 {
+            return;
+        }
+        let series = ring.series(series_ref).or_else(|| {
+            let slot = self.head.series.refs.slot_of(series_ref)?;
+            let symbols = self.head.symbols.read();
+            let strip = self.head.series.lock(slot)?;
+            Some(label_sets::unpack(strip.label_set(slot), &symbols))
+        });
+        let Some(series) = series else {
+            self.tally.unknown_exemplars += 1;
+            return;
+        };
+        ring.push(Kept {
+            series_ref,
+            series,
+            timestamp,
+            value,
+            labels,
+        });
+    }
+
+    /// The log goes on using these references: a checkpoint must not lose their labels.
+    fn keep_other_refs(&self, last_segment: u32) {
+        let mut expired = self.head.expired.lock();
+        for (series_ref, slot) in &self.other_refs {
+            if let Some(strip) = self.head.series.lock(*slot) {
+                let label_set = LabelSet::from_slice(strip.label_set(*slot));
+                expired.insert(*series_ref, Expired::new(label_set, last_segment));
+            }
         }
     }
 
@@ -179,7 +293,9 @@ impl Replay<'_> {
         decode_samples(record, |entry| entries.push(entry))?;
         let mut cursor = StripCursor::default();
         let mut tally = Tally::default();
+        let mut closed = Vec::new();
         let begin = self.head.begin();
+        let mut newest = Timestamp::MIN;
         for SampleEntry {
             series_ref,
             timestamp,
@@ -189,7 +305,8 @@ impl Replay<'_> {
             if timestamp < begin {
                 continue;
             }
-            let Some(slot) = self.head.series.slot_of(series_ref) else {
+            newest = newest.max(timestamp);
+            let Some(slot) = self.head.series.refs.slot_of(series_ref) else {
                 self.tally.unknown_samples += 1;
                 continue;
             };
@@ -198,8 +315,16 @@ impl Replay<'_> {
             {
                 let value = Value::Float(value);
                 let appended = state.append(timestamp, value, SETTLED, u64::MAX, self.head.rules);
+                if appended == Appended::Begun(true) {
+                    closed.push(slot);
+                }
                 tally.count(appended, true, timestamp);
             }
+        }
+        drop(cursor);
+        self.head.note_closed(&mut closed);
+        if newest > Timestamp::MIN {
+            self.newest.cover(self.segment, newest);
         }
         self.taken(&tally);
         Ok(())
@@ -231,7 +356,7 @@ impl Replay<'_> {
             }
             return;
         }
-        let slot = self.head.series.slot_of(series_ref);
+        let slot = self.head.series.refs.slot_of(series_ref);
         let strip = slot.and_then(|slot| Some((slot, self.head.series.lock(slot)?)));
         let Some((slot, mut strip)) = strip else {
             self.tally.unknown_histograms += 1;
@@ -240,10 +365,13 @@ impl Replay<'_> {
         if let Some(state) = strip.series_mut(slot) {
             let appended = state.append(timestamp, value, SETTLED, u64::MAX, self.head.rules);
             tally.count(appended, false, timestamp);
+            if appended == Appended::Begun(true) {
+                self.head.note_closed(&mut vec![slot]);
+            }
         }
     }
 
-    fn taken(&self, tally: &Tally) {
+    fn taken(&mut self, tally: &Tally) {
         if let Some((mint, maxt)) = tally.range() {
             self.head.cover(mint, maxt);
         }

@@ -1,19 +1,26 @@
 //! Series by slot: labels, open chunk, closed chunks.
 //!
-//! Slots are dense numbers in order of creation. Sixteen neighbours share a *strip* with one lock:
-//! a scrape's series are neighbours, so it takes a lock for sixteen samples, and a lock costs a
-//! series half a byte.
+//! Slots are dense numbers; those of removed series are given out again once nobody can hold them.
+//! Sixteen neighbours share a *strip* with one lock: a scrape's series are neighbours, so it takes a
+//! lock for sixteen samples, and a lock costs a series half a byte.
 
+mod chunks;
+mod extract;
+mod histograms;
+mod refs;
 mod state;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 
-use hashbrown::HashMap;
+pub(crate) use extract::retain;
+pub(crate) use histograms::LastHistogram;
+pub(crate) use refs::RefTable;
+pub(crate) use state::{Appended, ChunkRules, Fit, SeriesState};
 
-pub(crate) use state::{Appended, ChunkRules, Fit, SeriesState, retain};
+use super::postings::Runs;
 
 /// Series behind one lock.
 pub(crate) const STRIP_LEN: u32 = 16;
@@ -42,25 +49,57 @@ impl Strip {
 
     /// Packed label set of the series in `slot`; empty if there is none.
     pub(crate) fn label_set(&self, slot: u32) -> &[u8] {
-        let index = (slot % STRIP_LEN) as usize;
+        self.labels
+            .get(self.label_range((slot % STRIP_LEN) as usize))
+            .unwrap_or_default()
+    }
+
+    fn label_range(&self, index: usize) -> std::ops::Range<usize> {
         let start = index
             .checked_sub(1)
             .and_then(|before| self.label_ends.get(before));
         let end = self.label_ends.get(index);
-        let range = start.map_or(0, |start| *start as usize)..end.map_or(0, |end| *end as usize);
-        self.labels.get(range).unwrap_or_default()
+        start.map_or(0, |start| *start as usize)..end.map_or(0, |end| *end as usize)
     }
 
-    fn push(&mut self, state: SeriesState, label_set: &[u8]) {
+    /// Puts a series into `slot`.
+    fn put(&mut self, slot: u32, state: SeriesState, label_set: &[u8]) {
+        let index = (slot % STRIP_LEN) as usize;
         if self.series.is_empty() {
             self.series.reserve_exact(STRIP_LEN as usize);
             self.label_ends.reserve_exact(STRIP_LEN as usize);
         }
-        self.series.push(state);
-        self.labels.extend_from_slice(label_set);
-        self.label_ends.push(self.labels.len() as u32);
-        if self.series.len() == STRIP_LEN as usize {
+        while self.series.len() <= index {
+            self.series.push(SeriesState::vacant());
+            self.label_ends.push(self.labels.len() as u32);
+        }
+        self.set_labels(index, label_set);
+        if let Some(place) = self.series.get_mut(index) {
+            *place = state;
+        }
+        if index + 1 == STRIP_LEN as usize {
             self.labels.shrink_to_fit();
+        }
+    }
+
+    fn set_labels(&mut self, index: usize, label_set: &[u8]) {
+        let range = self.label_range(index);
+        let (before, after) = (range.len() as u32, label_set.len() as u32);
+        self.labels.splice(range, label_set.iter().copied());
+        for end in self.label_ends.iter_mut().skip(index) {
+            *end = *end - before + after;
+        }
+    }
+
+    /// Takes the series out of `slot`. A strip without series gives its memory back.
+    pub(crate) fn vacate(&mut self, slot: u32) {
+        let index = (slot % STRIP_LEN) as usize;
+        if let Some(place) = self.series.get_mut(index) {
+            *place = SeriesState::vacant();
+            self.set_labels(index, &[]);
+        }
+        if self.series.iter().all(|state| state.series_ref == 0) {
+            *self = Self::default();
         }
     }
 
@@ -85,19 +124,18 @@ impl Strip {
 
 type Page = Box<[Mutex<Strip>]>;
 type Shelf = Box<[OnceLock<Page>]>;
-type RefShelf = Box<[OnceLock<Box<[AtomicU32]>>]>;
 
 /// All series of a head.
 #[derive(Debug)]
 pub(crate) struct SeriesTable {
     shelves: Box<[OnceLock<Shelf>]>,
+    /// One more than the highest slot that was ever given out.
     len: AtomicU32,
-    /// Held while a slot is given out and filled.
-    creation: Mutex<()>,
-    /// Slot plus one by reference, 0 for none, in pages made when first used.
-    refs: Box<[OnceLock<RefShelf>]>,
-    /// References too large for the pages; only foreign or damaged logs have them.
-    large_refs: RwLock<HashMap<u64, u32, foldhash::fast::FixedState>>,
+    /// Slots with a series.
+    count: AtomicU32,
+    /// Held while a slot is given out and filled: slots to be given out again, descending.
+    free: Mutex<Vec<u32>>,
+    pub(crate) refs: RefTable,
 }
 
 /// A strip kept locked from one series to the next.
@@ -111,15 +149,20 @@ impl SeriesTable {
         Self {
             shelves: (0..SHELVES).map(|_| OnceLock::new()).collect(),
             len: AtomicU32::new(0),
-            creation: Mutex::new(()),
-            refs: (0..SHELVES).map(|_| OnceLock::new()).collect(),
-            large_refs: RwLock::default(),
+            count: AtomicU32::new(0),
+            free: Mutex::default(),
+            refs: RefTable::default(),
         }
     }
 
-    /// Number of slots in use.
+    /// One more than the highest slot ever used; some slots below may be vacant.
     pub(crate) fn len(&self) -> u32 {
         self.len.load(Ordering::Acquire)
+    }
+
+    /// Number of series.
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// The strip that covers `slot`, made if need be.
@@ -162,56 +205,35 @@ impl SeriesTable {
         Some(self.strip(slot)?.lock())
     }
 
-    /// Puts a new series into the next slot. `None` when all four billion are taken.
+    /// Puts a new series into a vacant slot or the next one. `None` when all four billion are taken.
     pub(crate) fn push(&self, state: SeriesState, label_set: &[u8]) -> Option<u32> {
-        let _creation = self.creation.lock();
-        let slot = self.len();
+        let mut free = self.free.lock();
+        let slot = free.pop().unwrap_or_else(|| self.len());
         let after = slot.checked_add(1)?;
-        self.strip(slot)?.lock().push(state, label_set);
-        self.len.store(after, Ordering::Release);
+        self.strip(slot)?.lock().put(slot, state, label_set);
+        self.len.fetch_max(after, Ordering::AcqRel);
+        self.count.fetch_add(1, Ordering::Relaxed);
         Some(slot)
     }
 
-    /// The place that says which slot `series_ref` means; with `make` false only if there is one.
-    fn ref_place(&self, series_ref: u64, make: bool) -> Option<&AtomicU32> {
-        const PAGE: u64 = (STRIP_LEN * PAGE_STRIPS) as u64;
-        let page = series_ref / PAGE;
-        let shelf = self
-            .refs
-            .get(usize::try_from(page / u64::from(SHELF_PAGES)).ok()?)?;
-        let index = (page % u64::from(SHELF_PAGES)) as usize;
-        if !make {
-            return shelf
-                .get()?
-                .get(index)?
-                .get()?
-                .get((series_ref % PAGE) as usize);
-        }
-        shelf
-            .get_or_init(|| (0..SHELF_PAGES).map(|_| OnceLock::new()).collect())
-            .get(index)?
-            .get_or_init(|| (0..PAGE).map(|_| AtomicU32::new(0)).collect())
-            .get((series_ref % PAGE) as usize)
+    /// Counts `removed` series out whose slots were vacated.
+    pub(crate) fn removed(&self, removed: u32) {
+        self.count.fetch_sub(removed, Ordering::Relaxed);
     }
 
-    /// Makes `series_ref` mean `slot`.
-    pub(crate) fn set_ref(&self, series_ref: u64, slot: u32) {
-        match self.ref_place(series_ref, true) {
-            Some(place) => place.store(slot + 1, Ordering::Release),
-            None => {
-                self.large_refs.write().insert(series_ref, slot);
-            }
-        }
+    /// Lets vacated slots be given out again: nobody may hold one any more.
+    pub(crate) fn release(&self, slots: &Runs) {
+        let mut free = self.free.lock();
+        free.extend(slots.iter());
+        // The lowest one is given out first, so that neighbours come together.
+        free.sort_unstable_by(|one, other| other.cmp(one));
     }
 
-    /// The slot that `series_ref` means.
-    pub(crate) fn slot_of(&self, series_ref: u64) -> Option<u32> {
-        match self.ref_place(series_ref, false) {
-            Some(place) => place.load(Ordering::Acquire).checked_sub(1),
-            None if series_ref > u64::from(u32::MAX) => {
-                self.large_refs.read().get(&series_ref).copied()
-            }
-            None => None,
-        }
+    /// Heap bytes of the pages, the strips' insides not counted.
+    pub(crate) fn page_bytes(&self) -> usize {
+        let strips = self.len().div_ceil(STRIP_LEN).div_ceil(PAGE_STRIPS) * PAGE_STRIPS;
+        strips as usize * size_of::<Mutex<Strip>>()
+            + self.free.lock().capacity() * 4
+            + self.refs.heap_bytes()
     }
 }

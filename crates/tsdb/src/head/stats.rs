@@ -54,7 +54,7 @@ pub struct MemoryStats {
     pub symbol_bytes: usize,
     /// Postings.
     pub postings_bytes: usize,
-    /// Index by label set and references.
+    /// Index by label set, references, tables.
     pub index_bytes: usize,
 }
 
@@ -65,7 +65,7 @@ impl Head {
         let names = self.postings.names();
         let pairs = names.iter().filter_map(|name| self.postings.name(*name));
         HeadStats {
-            series_count: u64::from(self.series.len()),
+            series_count: u64::from(self.series.count()),
             label_pair_count: pairs
                 .map(|name| name.read().values(&symbols).len() as u64)
                 .sum(),
@@ -141,15 +141,14 @@ impl Head {
         let mut stats = MemoryStats {
             symbol_bytes: self.symbols.read().bytes(),
             postings_bytes: self.postings.bytes(),
-            // Slot, hash and a control byte at the table's load, and the reference's slot.
-            index_bytes: self.series.len() as usize * (9 * 8 / 7 + 4),
+            index_bytes: self.label_index_bytes() + self.series.page_bytes(),
             ..MemoryStats::default()
         };
         let strips = self.series.len().div_ceil(super::series::STRIP_LEN);
         for strip in 0..strips {
             if let Some(strip) = self.series.lock(strip * super::series::STRIP_LEN) {
                 let [series, open, closed] = strip.heap_bytes();
-                stats.series_bytes += series + size_of_val(&*strip);
+                stats.series_bytes += series;
                 stats.open_chunk_bytes += open;
                 stats.closed_chunk_bytes += closed;
             }

@@ -7,6 +7,7 @@ use model::Matcher;
 use stdx::cancel::CancelToken;
 
 fn head() -> Head {
+    let dir = tempfile::tempdir().unwrap();
     let rules = ChunkRules {
         range_ms: 7_200_000,
         samples: 120,
@@ -15,6 +16,7 @@ fn head() -> Head {
         rules,
         0,
         Compression::None,
+        HeadChunks::open(dir.path(), 1 << 20).unwrap(),
         HeadMetrics::new(&Registry::new()),
     )
 }
@@ -43,15 +45,15 @@ fn replayed_references_are_kept_and_not_given_out_again() {
     }
     let new = head.get_or_create(&labels("new"), None).unwrap();
     assert_eq!(new.series_ref, (1 << 40) + 1);
-    assert_eq!(head.series.slot_of(900), Some(0));
-    assert_eq!(head.series.slot_of(3), Some(1));
-    assert_eq!(head.series.slot_of(1 << 40), Some(2));
+    assert_eq!(head.series.refs.slot_of(900), Some(0));
+    assert_eq!(head.series.refs.slot_of(3), Some(1));
+    assert_eq!(head.series.refs.slot_of(1 << 40), Some(2));
     assert_eq!(
-        head.series.slot_of(1),
+        head.series.refs.slot_of(1),
         None,
         "a slot's number is no reference"
     );
-    assert_eq!(head.series.slot_of(0), None);
+    assert_eq!(head.series.refs.slot_of(0), None);
 }
 
 #[test]

@@ -70,6 +70,19 @@ impl Visibility {
         }
     }
 
+    /// A number that readers from now on see; those before may not.
+    pub(crate) fn mark(&self) -> u64 {
+        let mut open = self.open.lock();
+        open.newest += 1;
+        open.newest
+    }
+
+    /// Whether all readers see the commit or mark with this number, and no commit before it is
+    /// open.
+    pub(crate) fn is_settled(&self, sequence: u64) -> bool {
+        sequence < self.open.lock().low_watermark()
+    }
+
     /// Newest number given out and the low watermark, for metrics.
     pub(crate) fn watermarks(&self) -> (u64, u64) {
         let open = self.open.lock();

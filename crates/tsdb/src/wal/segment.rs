@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 
 /// Prefix of checkpoint directories.
-const CHECKPOINT_PREFIX: &str = "checkpoint.";
+pub(super) const CHECKPOINT_PREFIX: &str = "checkpoint.";
 
 /// A directory that stands for all segments up to a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +47,21 @@ pub fn segments(dir: &Path) -> Result<Vec<(u32, PathBuf)>, Error> {
 
 /// The newest checkpoint in `dir`, if there is one.
 pub fn last_checkpoint(dir: &Path) -> Result<Option<Checkpoint>, Error> {
+    let all = checkpoints(dir)?;
+    Ok(all
+        .into_iter()
+        .max_by_key(|checkpoint| checkpoint.last_segment))
+}
+
+/// All checkpoints in `dir`.
+pub(super) fn checkpoints(dir: &Path) -> Result<Vec<Checkpoint>, Error> {
     Ok(entries(dir)?
         .into_iter()
         .filter_map(|(name, path)| {
             let last_segment = number(name.strip_prefix(CHECKPOINT_PREFIX)?)?;
             path.is_dir().then_some(Checkpoint { path, last_segment })
         })
-        .max_by_key(|checkpoint| checkpoint.last_segment))
+        .collect())
 }
 
 /// Deletes what a crash left of checkpoints under construction.

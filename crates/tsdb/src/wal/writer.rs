@@ -29,21 +29,16 @@ pub struct WriterMetrics {
     record_part_writes: Counter,
     record_part_bytes: Counter,
     record_bytes_saved: CounterFamily,
+    /// Attempts to delete what lies before a checkpoint.
+    pub(crate) truncations: Counter,
+    /// Those that failed.
+    pub(crate) truncations_failed: Counter,
 }
 
 impl WriterMetrics {
     /// Registers the instruments with names that begin with `prefix`.
     pub fn new(registry: &Registry, prefix: &str) -> Self {
         let counter = |name: &str, help: &str| registry.counter(&format!("{prefix}_{name}"), help);
-        // Nothing counts these before there are checkpoints.
-        counter(
-            "truncations_total",
-            "Total number of write log truncations attempted.",
-        );
-        counter(
-            "truncations_failed_total",
-            "Total number of write log truncations that failed.",
-        );
         Self {
             fsync_duration: registry.summary(
                 &format!("{prefix}_fsync_duration_seconds"),
@@ -72,6 +67,14 @@ impl WriterMetrics {
                 &format!("{prefix}_record_bytes_saved_total"),
                 "Total number of bytes saved by the optional record compression.",
                 &["compression"],
+            ),
+            truncations: counter(
+                "truncations_total",
+                "Total number of write log truncations attempted.",
+            ),
+            truncations_failed: counter(
+                "truncations_failed_total",
+                "Total number of write log truncations that failed.",
             ),
         }
     }
@@ -131,6 +134,16 @@ impl Writer {
             framed: Vec::new(),
             metrics,
         })
+    }
+
+    /// Its instruments.
+    pub(crate) fn metrics(&self) -> &WriterMetrics {
+        &self.metrics
+    }
+
+    /// The log's directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Number of the open segment.

@@ -249,7 +249,15 @@ fn histograms_exemplars_and_metadata_survive_a_restart() {
         let mut columns = SampleColumns::default();
         set.read(0, 0, 10_000, &mut columns).unwrap();
         assert_eq!(columns.timestamps, [1000, 2000, 3000]);
-        assert_eq!(columns.histogram_at(1), Some(&histogram(2)));
+        let Some(Value::Histogram(second)) = columns.histogram_at(1) else {
+            panic!("a histogram");
+        };
+        let Value::Histogram(wanted) = histogram(2) else {
+            panic!("a histogram");
+        };
+        assert!(second.same_data(&wanted));
+        let hint = second.counter_reset_hint;
+        assert_eq!(hint, model::histogram::CounterResetHint::NotCounterReset);
         assert!(matches!(columns.histogram_at(2), Some(Value::Histogram(_))));
         assert!(model::staleness::is_stale(columns.values[2]));
         let found = db.exemplars(0, 10_000, &selectors).unwrap();

@@ -6,6 +6,7 @@
 )]
 
 mod commit;
+mod cut;
 mod damage;
 mod oracle;
 mod support;

@@ -15,6 +15,12 @@ enum Step {
     Commit(Vec<(u8, i64, u8)>),
     Rollback(Vec<(u8, i64, u8)>),
     Restart,
+    /// Closed chunks go to files.
+    WriteChunks,
+    /// Time passes, and what is due becomes a block.
+    Cut(i64),
+    /// Samples of a series are deleted.
+    Delete(u8, i64, i64),
     Check(i64, i64, u8),
 }
 
@@ -27,6 +33,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => samples().prop_map(Step::Commit),
         1 => samples().prop_map(Step::Rollback),
         1 => Just(Step::Restart),
+        1 => Just(Step::WriteChunks),
+        2 => (0..9_000_000_i64).prop_map(Step::Cut),
+        1 => (any::<u8>(), 0..400_000_i64, 0..400_000_i64)
+            .prop_map(|(pick, from, length)| Step::Delete(pick, from, length)),
         2 => (0..400_000_i64, 0..400_000_i64, any::<u8>())
             .prop_map(|(from, length, pick)| Step::Check(from, length, pick)),
     ]
@@ -52,12 +62,14 @@ proptest! {
                             (&all[usize::from(*pick)], now + ahead, f64::from(*value))
                         })
                         .collect();
+                    // Half a block behind the newest sample, and not before the last block.
+                    let bound = db.max_time().map_or(i64::MIN, |time| time - 3_600_000);
                     let mut appender = db.appender();
                     let refused = add(&mut *appender, &rows);
                     appender.commit().unwrap();
                     for (index, (pick, ahead, value)) in picks.iter().enumerate() {
                         let time = now + ahead;
-                        let late = newest.get(pick).is_some_and(|newest| time <= *newest);
+                        let late = newest.get(pick).is_some_and(|newest| time <= *newest) || time < bound;
                         let was_refused = refused.iter().any(|(at, _)| *at as usize == index);
                         prop_assert!(!was_refused || late);
                         if !late {
@@ -80,6 +92,22 @@ proptest! {
                         .collect();
                     add(&mut *appender, &rows);
                     appender.rollback();
+                }
+                Step::WriteChunks => db.write_head_chunks().unwrap(),
+                Step::Cut(ahead) => {
+                    now += ahead;
+                    db.compact().unwrap();
+                }
+                Step::Delete(pick, back, length) => {
+                    let (mint, maxt) = (now - back, now - back + length);
+                    let instance = (pick % 40).to_string();
+                    let selector = vec![Matcher::equal("instance", &instance)];
+                    db.delete(mint, maxt, &[selector]).unwrap();
+                    for (labels, samples) in &mut expected {
+                        if labels.value("instance") == Some(&*instance) {
+                            samples.retain(|(time, _)| !(mint..=maxt).contains(time));
+                        }
+                    }
                 }
                 Step::Restart => {
                     drop(db);
@@ -106,8 +134,12 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(read_all(&db), expected.clone());
+        let some = |content: Content| -> Content {
+            content.into_iter().filter(|(_, samples)| !samples.is_empty()).collect()
+        };
+        let expected = some(expected);
+        prop_assert_eq!(some(read_all(&db)), expected.clone());
         drop(db);
-        prop_assert_eq!(read_all(&open(dir.path())), expected);
+        prop_assert_eq!(some(read_all(&open(dir.path()))), expected);
     }
 }

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use chunk::xor;
-use model::sample::{SampleColumns, Value};
+use chunk::{Encoding, xor};
+use model::sample::Value;
 use model::staleness::is_stale;
 use model::{Metadata, Timestamp};
 use smallvec::SmallVec;
 use storage::AppendError;
 
+use super::chunks::{ChunkBytes, ClosedChunk, MappedChunk, any_reaches};
+use super::extract::Extract;
+use super::histograms::{HistogramOutcome, LastHistogram, OpenHistograms};
 use crate::head::visibility::Snapshot;
+use crate::head_chunks::{ChunkRef, HeadChunks};
 
 /// An XOR chunk with more bytes than this is closed before the next sample.
 const XOR_CHUNK_BYTES_MAX: usize = 1005;
@@ -23,31 +27,25 @@ pub(crate) struct ChunkRules {
     pub(crate) samples: u16,
 }
 
-/// A chunk that takes no more samples.
-#[derive(Debug, Clone)]
-pub(crate) struct ClosedChunk {
-    pub(crate) mint: Timestamp,
-    pub(crate) maxt: Timestamp,
-    pub(crate) data: ChunkData,
-}
-
-/// Samples of a closed chunk.
-#[derive(Debug, Clone)]
-pub(crate) enum ChunkData {
-    /// XOR encoded.
-    Xor(Arc<[u8]>),
-    /// Histograms as values; they get their encodings with the head chunk files.
-    Histograms(Arc<[(Timestamp, Value)]>),
-}
-
 /// What few series need, or need for a short time.
 #[derive(Debug, Default)]
 struct Cold {
     /// Commit and time of samples before the newest that somebody may not see, oldest first.
     unsettled: Vec<(u64, Timestamp)>,
-    /// Open chunk of histograms; while it has any, the float chunk is empty.
-    histograms: Vec<(Timestamp, Value)>,
+    /// Closed chunks that are in no file yet, oldest first.
+    closed: Vec<ClosedChunk>,
+    /// Open chunk of histograms; while there is one, the float chunk is empty.
+    histograms: Option<Box<OpenHistograms>>,
     metadata: Option<Arc<Metadata>>,
+}
+
+impl Cold {
+    fn is_empty(&self) -> bool {
+        self.unsettled.is_empty()
+            && self.closed.is_empty()
+            && self.histograms.is_none()
+            && self.metadata.is_none()
+    }
 }
 
 /// Where a sample fits.
@@ -62,8 +60,10 @@ pub(crate) enum Fit {
 /// What came of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// The sample is in; `true` if a chunk was begun for it.
-    Taken(bool),
+    /// The sample is in.
+    Taken,
+    /// The sample is in, and a chunk was begun for it; `true` if another one was closed.
+    Begun(bool),
     /// The sample does not lie behind the newest one.
     Refused,
 }
@@ -71,63 +71,101 @@ pub(crate) enum Appended {
 /// One series.
 #[derive(Debug)]
 pub(crate) struct SeriesState {
-    /// What the log calls it.
+    /// What the log calls it; 0 in a slot without a series.
     pub(crate) series_ref: u64,
-    /// Whether the log holds its labels.
-    pub(crate) logged: bool,
     /// Commit of the newest sample.
     sequence: u64,
-    /// First time of the open chunk.
+    /// First time of the open float chunk.
     first_time: Timestamp,
-    /// Planned end of the open chunk: its first time to come.
+    /// Planned end of the open float chunk: its first time to come.
     next_at: Timestamp,
     open: xor::Appender,
     bytes: Vec<u8>,
-    closed: Vec<ClosedChunk>,
+    /// Closed chunks in files, oldest first; all of them before those of `cold`.
+    mapped: Vec<MappedChunk>,
     cold: Option<Box<Cold>>,
+    /// Transactions that will add to it: while there are any, it is not removed.
+    pub(crate) pins: u32,
+    /// Whether the log holds its labels.
+    pub(crate) logged: bool,
 }
 
 impl SeriesState {
     pub(crate) fn new(series_ref: u64) -> Self {
         Self {
             series_ref,
-            logged: false,
             sequence: 0,
             first_time: 0,
             next_at: 0,
             open: xor::Appender::new(),
             bytes: Vec::new(),
-            closed: Vec::new(),
+            mapped: Vec::new(),
             cold: None,
+            pins: 0,
+            logged: false,
         }
     }
 
-    fn open_histograms(&self) -> &[(Timestamp, Value)] {
-        self.cold.as_ref().map_or(&[], |cold| &cold.histograms)
+    /// What stands in a slot without a series.
+    pub(crate) fn vacant() -> Self {
+        Self::new(0)
+    }
+
+    fn open_histograms(&self) -> Option<&OpenHistograms> {
+        self.cold.as_ref()?.histograms.as_deref()
+    }
+
+    fn unwritten(&self) -> &[ClosedChunk] {
+        self.cold.as_ref().map_or(&[], |cold| &cold.closed)
     }
 
     fn cold_mut(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
     }
 
-    /// Newest time, if there is a sample.
-    pub(crate) fn last_time(&self) -> Option<Timestamp> {
+    fn tidy_cold(&mut self) {
+        if self.cold.as_ref().is_some_and(|cold| cold.is_empty()) {
+            self.cold = None;
+        }
+    }
+
+    /// First and last time of the open chunk, if there is one.
+    fn open_range(&self) -> Option<(Timestamp, Timestamp)> {
         if self.open.count() > 0 {
-            return Some(self.open.timestamp());
+            return Some((self.first_time, self.open.timestamp()));
         }
         self.open_histograms()
-            .last()
-            .map(|(timestamp, _)| *timestamp)
+            .map(|open| (open.first_time(), open.last_time()))
+    }
+
+    /// Newest time, if there is a sample.
+    pub(crate) fn last_time(&self) -> Option<Timestamp> {
+        let closed = || self.unwritten().last().map(|chunk| chunk.maxt);
+        let mapped = || self.mapped.last().map(|chunk| chunk.maxt);
+        self.open_range()
+            .map(|(_, last)| last)
+            .or_else(closed)
+            .or_else(mapped)
+    }
+
+    /// Oldest time, if there is a sample.
+    pub(crate) fn first_sample_time(&self, files: &HeadChunks) -> Option<Timestamp> {
+        let open = || self.open_range().map(|(first, _)| first);
+        self.mapped
+            .first()
+            .map(|chunk| chunk.mint(files))
+            .or_else(|| self.unwritten().first().map(|chunk| chunk.mint))
+            .or_else(open)
     }
 
     /// Chunks, the open one included.
     pub(crate) fn chunk_count(&self) -> usize {
-        self.closed.len() + usize::from(self.last_time().is_some())
+        self.mapped.len() + self.unwritten().len() + usize::from(self.open_range().is_some())
     }
 
     /// Whether the newest sample is a histogram, and of which kind.
-    pub(crate) fn last_histogram(&self) -> Option<&Value> {
-        self.open_histograms().last().map(|(_, value)| value)
+    pub(crate) fn last_histogram(&self) -> Option<LastHistogram<'_>> {
+        self.open_histograms().map(OpenHistograms::last)
     }
 
     /// Metadata of the series' family.
@@ -151,13 +189,13 @@ impl SeriesState {
         value: &Value,
         min_valid: Timestamp,
     ) -> Result<Fit, AppendError> {
-        let last = self.last_time();
         if timestamp < min_valid {
             return Err(AppendError::OutOfBounds);
         }
-        match last {
-            Some(last) if timestamp < last => Err(AppendError::OutOfOrder),
-            Some(last) if timestamp == last => {
+        // Without an open chunk (after a restart) the reference finds out at the commit.
+        match self.open_range() {
+            Some((_, last)) if timestamp < last => Err(AppendError::OutOfOrder),
+            Some((_, last)) if timestamp == last => {
                 if self.is_last_value(value) {
                     Ok(Fit::Repeated)
                 } else {
@@ -196,13 +234,13 @@ impl SeriesState {
             self.cold_mut().unsettled.push((sequence, last));
         }
         self.sequence = sequence;
-        Appended::Taken(match value {
+        match value {
             Value::Float(number) => self.append_float(timestamp, number, rules),
-            histogram => self.append_histogram(timestamp, histogram, rules),
-        })
+            histogram => self.append_histogram(timestamp, &histogram, rules),
+        }
     }
 
-    fn append_float(&mut self, timestamp: Timestamp, value: f64, rules: ChunkRules) -> bool {
+    fn append_float(&mut self, timestamp: Timestamp, value: f64, rules: ChunkRules) -> Appended {
         if self.open.count() == rules.samples / 4 && self.open.count() > 0 {
             self.next_at = planned_end(self.first_time, self.open.timestamp(), self.next_at, 4.0);
         }
@@ -210,50 +248,151 @@ impl SeriesState {
             || self.bytes.len() > XOR_CHUNK_BYTES_MAX
             || timestamp >= self.next_at
             || self.open.count() >= rules.samples.saturating_mul(2);
+        let mut outcome = Appended::Taken;
         if begin {
-            self.close_open();
-            self.begin_at(timestamp, rules);
+            outcome = Appended::Begun(self.close_open());
+            self.first_time = timestamp;
+            self.next_at = range_end(timestamp, rules);
         }
         reserve_class(&mut self.bytes);
         self.open.append(&mut self.bytes, timestamp, value);
-        begin
+        outcome
     }
 
-    fn append_histogram(&mut self, timestamp: Timestamp, value: Value, rules: ChunkRules) -> bool {
-        let same_kind = self
-            .last_histogram()
-            .is_some_and(|last| std::mem::discriminant(last) == std::mem::discriminant(&value));
-        let begin = !same_kind
-            || timestamp >= self.next_at
-            || self.open_histograms().len() >= usize::from(rules.samples);
-        if begin {
-            self.close_open();
-            self.begin_at(timestamp, rules);
-        }
-        self.cold_mut().histograms.push((timestamp, value));
-        begin
-    }
-
-    fn begin_at(&mut self, timestamp: Timestamp, rules: ChunkRules) {
-        self.first_time = timestamp;
-        self.next_at = (timestamp / rules.range_ms)
-            .wrapping_mul(rules.range_ms)
-            .saturating_add(rules.range_ms);
-    }
-
-    fn close_open(&mut self) {
-        let Some(maxt) = self.last_time() else { return };
-        let mint = self.first_time;
-        let data = if self.open.count() > 0 {
-            ChunkData::Xor(self.bytes.as_slice().into())
-        } else {
-            ChunkData::Histograms(std::mem::take(&mut self.cold_mut().histograms).into())
+    fn append_histogram(
+        &mut self,
+        timestamp: Timestamp,
+        value: &Value,
+        rules: ChunkRules,
+    ) -> Appended {
+        let outcome = match self.cold_mut().histograms.as_mut() {
+            Some(open) => open.append(timestamp, value, rules),
+            None => OpenHistograms::start(timestamp, value, rules)
+                .map_or(HistogramOutcome::Refused, |open| {
+                    HistogramOutcome::Begun(Box::new(open))
+                }),
         };
-        // Given back, not kept: the next chunk starts small, and most stay smaller than this one.
-        self.bytes = Vec::new();
-        self.open = xor::Appender::new();
-        self.closed.reserve_exact(1);
-        self.closed.push(ClosedChunk { mint, maxt, data });
+        match outcome {
+            HistogramOutcome::Appended => Appended::Taken,
+            HistogramOutcome::Begun(open) => {
+                let closed = self.close_open();
+                self.cold_mut().histograms = Some(open);
+                Appended::Begun(closed)
+            }
+            HistogramOutcome::Refused => Appended::Refused,
+        }
+    }
+
+    /// Closes the open chunk; `false` if there is none.
+    fn close_open(&mut self) -> bool {
+        let closed = if self.open.count() > 0 {
+            let chunk = ClosedChunk {
+                mint: self.first_time,
+                maxt: self.open.timestamp(),
+                encoding: Encoding::Xor,
+                data: self.bytes.as_slice().into(),
+            };
+            // Given back, not kept: the next chunk starts small, and most stay smaller than this one.
+            self.bytes = Vec::new();
+            self.open = xor::Appender::new();
+            chunk
+        } else {
+            let Some(open) = self.cold.as_mut().and_then(|cold| cold.histograms.take()) else {
+                return false;
+            };
+            ClosedChunk {
+                mint: open.first_time(),
+                maxt: open.last_time(),
+                encoding: open.encoding(),
+                data: open.bytes().into(),
+            }
+        };
+        self.cold_mut().closed.push(closed);
+        true
+    }
+
+    /// Closed chunks that are in no file yet.
+    pub(crate) fn unwritten_chunks(&self) -> impl Iterator<Item = &ClosedChunk> {
+        self.unwritten().iter()
+    }
+
+    /// Says that the oldest closed chunk outside of files, which ends at `maxt`, lies at
+    /// `chunk_ref` now. Ignored if it is gone.
+    pub(crate) fn written(&mut self, maxt: Timestamp, chunk_ref: ChunkRef) {
+        let Some(cold) = &mut self.cold else { return };
+        if cold.closed.first().is_none_or(|chunk| chunk.maxt != maxt) {
+            return;
+        }
+        cold.closed.remove(0);
+        if cold.closed.is_empty() {
+            cold.closed = Vec::new();
+        }
+        self.attach(maxt, chunk_ref);
+        self.tidy_cold();
+    }
+
+    /// Adds a chunk in a file behind those that are there.
+    pub(crate) fn attach(&mut self, maxt: Timestamp, chunk_ref: ChunkRef) {
+        self.mapped.reserve_exact(1);
+        self.mapped.push(MappedChunk { maxt, chunk_ref });
+    }
+
+    /// Adds a chunk in a file where its time is, unless it overlaps with what is there. A series
+    /// that changed its reference has chunks under both, and they are not found in order.
+    pub(crate) fn attach_between(
+        &mut self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        chunk_ref: ChunkRef,
+        files: &HeadChunks,
+    ) -> bool {
+        let at = self.mapped.partition_point(|chunk| chunk.maxt < mint);
+        let behind = match self.mapped.get(at) {
+            Some(next) => Some(next.mint(files)),
+            None => self.open_range().map(|(first, _)| first),
+        };
+        let fits = behind.is_none_or(|first| maxt < first) && self.unwritten().is_empty();
+        if fits {
+            self.mapped.reserve_exact(1);
+            self.mapped.insert(at, MappedChunk { maxt, chunk_ref });
+        }
+        fits
+    }
+
+    /// Number of the oldest head chunk file that it needs.
+    pub(crate) fn first_file(&self) -> Option<u32> {
+        self.mapped.iter().map(|chunk| chunk.chunk_ref.file).min()
+    }
+
+    /// Whether it has no samples and nobody is about to add some.
+    pub(crate) fn is_removable(&self) -> bool {
+        self.pins == 0 && self.last_time().is_none()
+    }
+
+    /// Drops chunks whose samples are all before `mint`; returns how many.
+    pub(crate) fn truncate(&mut self, mint: Timestamp) -> usize {
+        let before = self.chunk_count();
+        let old = self.mapped.partition_point(|chunk| chunk.maxt < mint);
+        if old > 0 {
+            self.mapped.drain(..old);
+            self.mapped.shrink_to_fit();
+        }
+        if let Some(cold) = &mut self.cold {
+            cold.closed.retain(|chunk| chunk.maxt >= mint);
+            if cold
+                .histograms
+                .as_ref()
+                .is_some_and(|open| open.last_time() < mint)
+            {
+                cold.histograms = None;
+            }
+        }
+        if self.open.count() > 0 && self.open.timestamp() < mint {
+            self.open = xor::Appender::new();
+            self.bytes = Vec::new();
+        }
+        self.tidy_cold();
+        before - self.chunk_count()
     }
 
     /// Forgets commit numbers everybody sees.
@@ -261,9 +400,7 @@ impl SeriesState {
         let Some(cold) = &mut self.cold else { return };
         cold.unsettled
             .retain(|(sequence, _)| *sequence >= low_watermark);
-        let empty =
-            cold.unsettled.is_empty() && cold.histograms.is_empty() && cold.metadata.is_none();
-        if empty {
+        if cold.is_empty() {
             self.cold = None;
         }
     }
@@ -286,7 +423,13 @@ impl SeriesState {
 
     /// Whether `snapshot` may see samples in the range: no sample is overlooked, but chunks with a
     /// gap there are not opened to find out.
-    pub(crate) fn may_have(&self, mint: Timestamp, maxt: Timestamp, snapshot: &Snapshot) -> bool {
+    pub(crate) fn may_have(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        snapshot: &Snapshot,
+        files: &HeadChunks,
+    ) -> bool {
         let Some(last) = self.last_time() else {
             return false;
         };
@@ -306,13 +449,19 @@ impl SeriesState {
                 maxt.min(oldest - 1)
             }
         };
+        self.reaches(mint, maxt, files)
+    }
+
+    /// Whether a chunk reaches into the range.
+    pub(crate) fn reaches(&self, mint: Timestamp, maxt: Timestamp, files: &HeadChunks) -> bool {
         let overlaps = |from: Timestamp, to: Timestamp| from <= maxt && to >= mint;
-        overlaps(self.first_time, last)
+        self.open_range()
+            .is_some_and(|(from, to)| overlaps(from, to))
             || self
-                .closed
+                .unwritten()
                 .iter()
-                .rev()
                 .any(|chunk| overlaps(chunk.mint, chunk.maxt))
+            || any_reaches(&self.mapped, mint, maxt, |chunk| chunk.mint(files))
     }
 
     /// The newest sample, if it is a float, in the range and `snapshot` sees it: no decoding.
@@ -330,130 +479,128 @@ impl SeriesState {
     }
 
     /// Copies out what is needed to read a range without holding the lock.
-    pub(crate) fn extract(&self, mint: Timestamp, maxt: Timestamp, snapshot: &Snapshot) -> Extract {
+    pub(crate) fn extract(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        snapshot: &Snapshot,
+        files: &HeadChunks,
+    ) -> Extract {
         let mut extract = Extract {
             hidden: self.hidden(snapshot),
             ..Extract::default()
         };
-        let from = self.closed.partition_point(|chunk| chunk.maxt < mint);
-        let chunks = self.closed.get(from..).unwrap_or_default();
-        extract.closed.extend(
-            chunks
-                .iter()
-                .take_while(|chunk| chunk.mint <= maxt)
-                .map(|c| c.data.clone()),
-        );
-        let last = self.last_time().unwrap_or(Timestamp::MIN);
-        if self.first_time <= maxt && last >= mint {
-            if self.open.count() > 0 {
-                extract.open.extend_from_slice(&self.bytes);
-            } else {
-                extract.histograms = self.open_histograms().to_vec();
+        let from = self.mapped.partition_point(|chunk| chunk.maxt < mint);
+        for chunk in self.mapped.get(from..).unwrap_or_default() {
+            extract.closed.push(ChunkBytes::mapped(chunk, files));
+            if chunk.maxt >= maxt {
+                // Later ones begin behind it.
+                break;
             }
         }
+        let unwritten = self.unwritten().iter();
+        extract.closed.extend(
+            unwritten
+                .filter(|chunk| chunk.mint <= maxt && chunk.maxt >= mint)
+                .map(|chunk| ChunkBytes::Memory(chunk.encoding, chunk.data.clone())),
+        );
+        if self
+            .open_range()
+            .is_some_and(|(first, last)| first <= maxt && last >= mint)
+        {
+            let (encoding, bytes) = self.open_bytes();
+            extract.open.extend_from_slice(bytes);
+            extract.open_encoding = Some(encoding);
+        }
         extract
+    }
+
+    fn open_bytes(&self) -> (Encoding, &[u8]) {
+        self.open_histograms()
+            .map_or((Encoding::Xor, &*self.bytes), |open| {
+                (open.encoding(), open.bytes())
+            })
+    }
+
+    /// Hands the chunks that reach into a range to `each`: first time, last time, bytes.
+    pub(crate) fn for_each_chunk(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        files: &HeadChunks,
+        mut each: impl FnMut(Timestamp, Timestamp, Encoding, &[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        for chunk in &self.mapped {
+            let first = chunk.mint(files);
+            if chunk.maxt >= mint && first <= maxt {
+                let bytes = ChunkBytes::mapped(chunk, files);
+                let (encoding, data) = bytes.read()?;
+                each(first, chunk.maxt, encoding, data)?;
+            }
+        }
+        for chunk in self.unwritten() {
+            if chunk.maxt >= mint && chunk.mint <= maxt {
+                each(chunk.mint, chunk.maxt, chunk.encoding, &chunk.data)?;
+            }
+        }
+        if let Some((first, last)) = self.open_range()
+            && last >= mint
+            && first <= maxt
+        {
+            let (encoding, data) = self.open_bytes();
+            each(first, last, encoding, data)?;
+        }
+        Ok(())
     }
 
     /// Heap bytes, by purpose: rare state, open chunk, closed chunks.
     pub(crate) fn heap_bytes(&self) -> [usize; 3] {
         let closed: usize = self
-            .closed
+            .unwritten()
             .iter()
-            .map(|chunk| match &chunk.data {
-                ChunkData::Xor(bytes) => bytes.len() + 16,
-                ChunkData::Histograms(samples) => samples.len() * 256,
-            })
+            .map(|chunk| chunk.data.len() + 16)
             .sum();
+        let rare = self.cold.as_ref().map_or(0, |cold| {
+            size_of::<Cold>()
+                + cold.unsettled.capacity() * 16
+                + cold.closed.capacity() * size_of::<ClosedChunk>()
+        });
         [
-            self.cold
-                .as_ref()
-                .map_or(0, |cold| size_of::<Cold>() + cold.unsettled.capacity() * 16),
-            self.bytes.capacity(),
-            closed + self.closed.capacity() * size_of::<ClosedChunk>(),
+            rare + self.mapped.capacity() * size_of::<MappedChunk>(),
+            self.bytes.capacity() + self.open_histograms().map_or(0, OpenHistograms::heap_bytes),
+            closed,
         ]
     }
 }
 
-/// What a reader took with it from under the lock.
-#[derive(Debug, Default)]
-pub(crate) struct Extract {
-    closed: SmallVec<[ChunkData; 4]>,
-    open: SmallVec<[u8; 256]>,
-    histograms: Vec<(Timestamp, Value)>,
-    hidden: SmallVec<[Timestamp; 4]>,
-}
-
-impl Extract {
-    /// Appends the samples in the range to `columns`.
-    pub(crate) fn decode(
-        &self,
-        mint: Timestamp,
-        maxt: Timestamp,
-        columns: &mut SampleColumns,
-    ) -> Result<(), chunk::DecodeError> {
-        for data in &self.closed {
-            match data {
-                ChunkData::Xor(bytes) => xor::decode(bytes, mint, maxt, columns)?,
-                ChunkData::Histograms(samples) => push_range(samples, mint, maxt, columns),
-            }
-        }
-        if !self.open.is_empty() {
-            xor::decode(&self.open, mint, maxt, columns)?;
-        }
-        push_range(&self.histograms, mint, maxt, columns);
-        if !self.hidden.is_empty() {
-            retain(columns, |timestamp| !self.hidden.contains(&timestamp));
-        }
-        Ok(())
-    }
-}
-
-fn push_range(
-    samples: &[(Timestamp, Value)],
-    mint: Timestamp,
-    maxt: Timestamp,
-    columns: &mut SampleColumns,
-) {
-    for (timestamp, value) in samples {
-        if (mint..=maxt).contains(timestamp) {
-            columns.push(*timestamp, value.clone());
-        }
-    }
-}
-
-/// Keeps the samples whose time `keep` accepts.
-pub(crate) fn retain(columns: &mut SampleColumns, keep: impl Fn(Timestamp) -> bool) {
-    if columns.timestamps.iter().all(|timestamp| keep(*timestamp)) {
-        return;
-    }
-    let old = std::mem::take(columns);
-    let mut histograms = old.histograms.into_iter().peekable();
-    for (index, (timestamp, number)) in old.timestamps.into_iter().zip(old.values).enumerate() {
-        let histogram = histograms
-            .next_if(|(at, _)| *at as usize == index)
-            .map(|(_, value)| value);
-        if keep(timestamp) {
-            columns.push(timestamp, histogram.unwrap_or(Value::Float(number)));
-        }
-    }
-}
-
-/// Whether two histograms hold the same observations; a stale one equals a stale one.
-fn same_histogram(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Histogram(one), Value::Histogram(other)) => {
+/// Whether a histogram holds the observations of the newest one; a stale one equals a stale one.
+fn same_histogram(value: &Value, last: LastHistogram<'_>) -> bool {
+    match (value, last) {
+        (Value::Histogram(one), LastHistogram::Integer(other)) => {
             (is_stale(one.sum) && is_stale(other.sum)) || one.same_data(other)
         }
-        (Value::FloatHistogram(one), Value::FloatHistogram(other)) => {
+        (Value::FloatHistogram(one), LastHistogram::Float(other)) => {
             (is_stale(one.sum) && is_stale(other.sum)) || one.same_data(other)
         }
         _ => false,
     }
 }
 
+/// The border that a chunk with a sample at `timestamp` does not cross.
+pub(super) fn range_end(timestamp: Timestamp, rules: ChunkRules) -> Timestamp {
+    (timestamp / rules.range_ms)
+        .wrapping_mul(rules.range_ms)
+        .saturating_add(rules.range_ms)
+}
+
 /// Where a chunk that began at `first` and is at `newest` after a part `1/ratio` of its samples
 /// should end so that all chunks up to `end` get the same size.
-fn planned_end(first: Timestamp, newest: Timestamp, end: Timestamp, ratio: f64) -> Timestamp {
+pub(super) fn planned_end(
+    first: Timestamp,
+    newest: Timestamp,
+    end: Timestamp,
+    ratio: f64,
+) -> Timestamp {
     let length = end.saturating_sub(first) as f64;
     let chunks = length / (newest.saturating_sub(first).saturating_add(1) as f64 * ratio);
     if chunks <= 1.0 {

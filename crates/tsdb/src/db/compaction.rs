@@ -1,0 +1,117 @@
+//! Cutting blocks off the head, and what else changes blocks.
+
+use std::path::Path;
+
+use model::{Matcher, Timestamp};
+
+use super::Shared;
+use crate::Error;
+use crate::block::meta::Compaction;
+use crate::compact::{WriteOptions, write_block};
+use crate::head::source::HeadSource;
+
+impl Shared {
+    /// Cuts and compacts whatever is due.
+    pub(super) fn compact(&self) -> Result<(), Error> {
+        let _changing = self.changing_blocks.lock();
+        let mut cut_until = None;
+        while self.head.is_compactable() && self.closing.check().is_ok() {
+            cut_until = Some(self.cut_head()?);
+        }
+        if let Some(end) = cut_until {
+            self.head.truncate_log(end)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the oldest range of the head a block; returns its end.
+    fn cut_head(&self) -> Result<Timestamp, Error> {
+        let head = &self.head;
+        let mint = head.min_time().unwrap_or_default();
+        let range = head.rules.range_ms;
+        // Towards zero, as the borders of chunks are.
+        let end = (mint / range).saturating_mul(range).saturating_add(range);
+        // Appenders that begin from now on add behind it: the newest sample is far enough ahead.
+        head.appenders.wait_for_those_before(end);
+        let mut source = HeadSource::new(head.clone(), mint, end.saturating_sub(1));
+        let series_count = source.len();
+        let written = write_block(
+            &self.dir,
+            &mut source,
+            (mint, end),
+            Compaction {
+                level: 1,
+                ..Compaction::default()
+            },
+            &self.write_options(),
+        )?;
+        drop(source);
+        if let Some(meta) = &written {
+            tracing::info!(
+                component = "tsdb",
+                mint,
+                maxt = end,
+                ulid = meta.ulid,
+                series = series_count,
+                "write block"
+            );
+        }
+        {
+            let _view = self.view.write();
+            if written.is_some() {
+                self.blocks.reload()?;
+            }
+            head.hide_before(end);
+        }
+        if let Err(err) = head.truncate(end) {
+            head.metrics.truncations_failed.inc();
+            return Err(err);
+        }
+        Ok(end)
+    }
+
+    fn write_options(&self) -> WriteOptions {
+        WriteOptions {
+            cancel: self.closing.clone(),
+            ..WriteOptions::default()
+        }
+    }
+
+    pub(super) fn delete(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        selectors: &[Vec<Matcher>],
+    ) -> Result<(), Error> {
+        let _changing = self.changing_blocks.lock();
+        for matchers in selectors {
+            self.head.delete(mint, maxt, matchers)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn clean_tombstones(&self) -> Result<(), Error> {
+        let _changing = self.changing_blocks.lock();
+        Ok(())
+    }
+
+    pub(super) fn snapshot(&self, dir: &Path, with_head: bool) -> Result<(), Error> {
+        let _changing = self.changing_blocks.lock();
+        let head = &self.head;
+        if with_head && let Some((mint, maxt)) = head.min_time().zip(head.max_time()) {
+            head.appenders.wait_for_those_before(Timestamp::MAX);
+            let mut source = HeadSource::new(head.clone(), mint, maxt);
+            write_block(
+                dir,
+                &mut source,
+                (mint, maxt.saturating_add(1)),
+                Compaction {
+                    level: 1,
+                    ..Compaction::default()
+                },
+                &self.write_options(),
+            )?;
+        }
+        Ok(())
+    }
+}

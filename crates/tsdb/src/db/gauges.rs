@@ -1,0 +1,136 @@
+//! Values that the database knows anyway, as metrics.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use model::Timestamp;
+use telemetry::Registry;
+use telemetry::metrics::Kind;
+
+use crate::head::Head;
+use crate::lock_file::LockFile;
+
+/// Registers them.
+pub(super) fn register(
+    registry: &Registry,
+    head: &Arc<Head>,
+    wal_dir: &Path,
+    lock: Option<&LockFile>,
+) {
+    let function = |name: &str, help: &str, kind: Kind, value: fn(&Head) -> f64| {
+        let head = head.clone();
+        registry.function(&format!("prometheus_tsdb_{name}"), help, kind, move || {
+            value(&head)
+        });
+    };
+    let gauge = |name: &str, help: &str, value| function(name, help, Kind::Gauge, value);
+    gauge(
+        "head_series",
+        "Total number of series in the head block.",
+        |head| f64::from(head.series.count()),
+    );
+    gauge(
+        "head_chunks",
+        "Total number of chunks in the head block.",
+        |head| head.metrics.chunks_created.value() - head.metrics.chunks_removed.value(),
+    );
+    gauge(
+        "head_min_time",
+        "Minimum time bound of the head block. The unit is decided by the library consumer.",
+        |head| head.min_time().unwrap_or(Timestamp::MAX) as f64,
+    );
+    gauge(
+        "head_max_time",
+        "Maximum timestamp of the head block. The unit is decided by the library consumer.",
+        |head| head.max_time().unwrap_or(Timestamp::MIN) as f64,
+    );
+    gauge(
+        "head_min_time_seconds",
+        "Minimum time bound of the head block.",
+        |head| head.min_time().unwrap_or(Timestamp::MAX) as f64 / 1000.0,
+    );
+    gauge(
+        "head_max_time_seconds",
+        "Maximum timestamp of the head block.",
+        |head| head.max_time().unwrap_or(Timestamp::MIN) as f64 / 1000.0,
+    );
+    gauge(
+        "lowest_timestamp",
+        "Lowest timestamp value stored in the database. The unit is decided by the library consumer.",
+        |head| head.min_time().unwrap_or(0) as f64,
+    );
+    gauge(
+        "lowest_timestamp_seconds",
+        "Lowest timestamp value stored in the database.",
+        |head| head.min_time().unwrap_or(0) as f64 / 1000.0,
+    );
+    gauge(
+        "head_chunks_storage_size_bytes",
+        "Size of the chunks_head directory.",
+        |head| head.files.bytes() as f64,
+    );
+    gauge(
+        "isolation_high_watermark",
+        "The highest TSDB append ID that has been given out.",
+        |head| head.visibility.watermarks().0 as f64,
+    );
+    gauge(
+        "isolation_low_watermark",
+        "The lowest TSDB append ID that is still referenced.",
+        |head| head.visibility.watermarks().1 as f64,
+    );
+    gauge(
+        "symbol_table_size_bytes",
+        "Size of symbol table in memory for loaded blocks",
+        |_| 0.0,
+    );
+    gauge(
+        "exemplar_max_exemplars",
+        "Total number of exemplars the exemplar storage can store, resizeable.",
+        |head| head.exemplars.read().len_max() as f64,
+    );
+    gauge(
+        "exemplar_exemplars_in_storage",
+        "Number of exemplars currently in circular storage.",
+        |head| head.exemplars.read().len().0 as f64,
+    );
+    gauge(
+        "exemplar_series_with_exemplars_in_storage",
+        "Number of series with exemplars currently in circular storage.",
+        |head| head.exemplars.read().len().1 as f64,
+    );
+    gauge(
+        "exemplar_last_exemplars_timestamp_seconds",
+        "The timestamp of the oldest exemplar stored in circular storage. Useful to check for what time range the current exemplar buffer limit allows. This usually means the last timestamp for all exemplars for a typical setup. This is not true though if one of the series timestamp is in future compared to rest series.",
+        |head| head.exemplars.read().oldest_time().unwrap_or(0) as f64 / 1000.0,
+    );
+    let clean = lock.map_or(-1.0, |lock| f64::from(lock.clean_start()));
+    registry
+        .gauge("prometheus_tsdb_clean_start", "-1: lockfile is disabled. 0: a lockfile from a previous execution was replaced. 1: lockfile creation was clean")
+        .set(clean);
+    let dir = wal_dir.to_owned();
+    registry.function(
+        "prometheus_tsdb_wal_storage_size_bytes",
+        "Size of the write log directory.",
+        Kind::Gauge,
+        move || dir_bytes(&dir) as f64,
+    );
+}
+
+/// Bytes of the files in `dir` and one level below, as a log has them.
+fn dir_bytes(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return 0;
+    };
+    entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let metadata = entry.metadata().ok()?;
+            Some(if metadata.is_dir() {
+                dir_bytes(&entry.path())
+            } else {
+                metadata.len()
+            })
+        })
+        .sum()
+}

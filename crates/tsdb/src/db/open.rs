@@ -1,0 +1,143 @@
+//! Opening: lock, blocks, head chunk files, log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+use stdx::cancel::CancelToken;
+use telemetry::Registry;
+
+use super::maintenance::Maintenance;
+use super::{Db, Shared, gauges};
+use crate::blocks::Blocks;
+use crate::head::log::Log;
+use crate::head::series::ChunkRules;
+use crate::head::{Head, replay};
+use crate::head_chunks::{self, HeadChunks};
+use crate::lock_file::LockFile;
+use crate::metrics::HeadMetrics;
+use crate::wal::{self, Writer, WriterMetrics};
+use crate::{Error, Options};
+
+impl Db {
+    /// Opens (or creates) the database in `dir`: locks it, reads its log, repairs a torn end and
+    /// starts a new segment.
+    pub fn open(dir: &Path, options: Options, registry: &Registry) -> Result<Self, Error> {
+        options.validate()?;
+        let start = Instant::now();
+        std::fs::create_dir_all(dir).map_err(|err| Error::io("create", dir, err))?;
+        let lock = if options.no_lockfile {
+            None
+        } else {
+            Some(LockFile::acquire(dir)?)
+        };
+        let wal_dir = dir.join("wal");
+        wal::create_log_dir(&wal_dir)?;
+        warn_about_other_data(dir);
+        let rules = ChunkRules {
+            range_ms: options.block_duration_ms,
+            samples: options.samples_per_chunk,
+        };
+        let files = HeadChunks::open(&dir.join("chunks_head"), head_chunks::FILE_BYTES_MAX)?;
+        let head = Arc::new(Head::new(
+            rules,
+            options.exemplars_max,
+            options.wal_compression,
+            files,
+            HeadMetrics::new(registry),
+        ));
+        let blocks = Blocks::open(dir)?;
+        if let Some(end) = blocks.max_time() {
+            head.set_begin(end);
+        }
+        let block_count = blocks.len() as f64;
+        registry
+            .gauge(
+                "prometheus_tsdb_blocks_loaded",
+                "Number of currently loaded data blocks",
+            )
+            .set(block_count);
+        let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
+        let log = load_log(&head, &wal_dir, &options, &wal_metrics)?;
+        *head.wal.lock() = Some(log);
+        let took = start.elapsed();
+        head.metrics.replay_duration.set(took.as_secs_f64());
+        tracing::info!(
+            component = "tsdb",
+            total_replay_duration = ?took,
+            series = head.series.count(),
+            "WAL replay completed"
+        );
+        gauges::register(registry, &head, &wal_dir, lock.as_ref());
+        let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            head,
+            blocks,
+            view: RwLock::new(()),
+            changing_blocks: Mutex::new(()),
+            replay_status: options.replay_status,
+            lock: Mutex::new(lock),
+            closing: CancelToken::new(),
+        });
+        let maintenance = options
+            .maintenance
+            .then(|| Maintenance::start(shared.clone()))
+            .transpose()
+            .map_err(|err| Error::io("start maintenance of", dir, err))?;
+        Ok(Self {
+            shared,
+            maintenance: Mutex::new(maintenance),
+        })
+    }
+}
+
+/// Replays the log in `dir` into `head`, repairs it if need be and starts its next segment.
+fn load_log(
+    head: &Head,
+    dir: &Path,
+    options: &Options,
+    metrics: &WriterMetrics,
+) -> Result<Log, Error> {
+    wal::remove_temporary(dir)?;
+    let replayed = replay::replay(head, dir, &options.replay_status)?;
+    if let Some(corruption) = &replayed.corruption {
+        head.metrics.wal_corruptions.inc();
+        tracing::warn!(component = "tsdb", err = %corruption, "Encountered WAL read error, attempting repair");
+        wal::repair(
+            dir,
+            corruption,
+            options.wal_segment_bytes,
+            options.wal_compression,
+            metrics,
+        )?;
+        tracing::info!(component = "tsdb", "Successfully repaired WAL");
+    }
+    let checkpoint = wal::last_checkpoint(dir)?.map(|checkpoint| checkpoint.last_segment);
+    let last = wal::segments(dir)?
+        .last()
+        .map(|(number, _)| *number)
+        .max(checkpoint);
+    let next = last.map_or(0, |last| last.saturating_add(1));
+    let writer = Writer::create(
+        dir,
+        next,
+        options.wal_segment_bytes,
+        options.wal_compression,
+        metrics.clone(),
+    )?;
+    Ok(Log::new(writer, replayed.newest))
+}
+
+/// Says which data of the reference is in the directory but not served yet.
+fn warn_about_other_data(dir: &Path) {
+    let has_segments = |path: PathBuf| {
+        std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
+    };
+    if has_segments(dir.join("wbl")) {
+        tracing::warn!(
+            component = "tsdb",
+            "Out-of-order data is not supported yet: it is left alone and not served"
+        );
+    }
+}
