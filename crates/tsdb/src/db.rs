@@ -12,7 +12,7 @@ use storage::{Appendable, Appender, Querier, Queryable, StorageError};
 use telemetry::Registry;
 use telemetry::metrics::Kind;
 
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, BlocksOptions};
 use crate::head::append::HeadAppender;
 use crate::head::read::HeadQuerier;
 use crate::head::series::ChunkRules;
@@ -67,17 +67,14 @@ impl Db {
             options.wal_compression,
             HeadMetrics::new(registry),
         ));
-        let blocks = Blocks::open(dir)?;
-        if let Some(end) = blocks.max_time() {
+        let blocks_options = BlocksOptions {
+            block_duration_ms: options.block_duration_ms,
+            ..BlocksOptions::default()
+        };
+        let blocks = Blocks::open(dir, blocks_options, registry)?;
+        if let Some(end) = blocks.in_order_max_time() {
             head.set_begin(end);
         }
-        let block_count = blocks.len() as f64;
-        registry
-            .gauge(
-                "prometheus_tsdb_blocks_loaded",
-                "Number of currently loaded data blocks",
-            )
-            .set(block_count);
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
         let writer = load_log(&head, &wal_dir, &options, &wal_metrics)?;
         *head.wal.lock() = Some(writer);
@@ -315,11 +312,6 @@ fn register(registry: &Registry, head: &Arc<Head>, wal_dir: &Path, lock: Option<
         "isolation_low_watermark",
         "The lowest TSDB append ID that is still referenced.",
         |head| head.visibility.watermarks().1 as f64,
-    );
-    gauge(
-        "symbol_table_size_bytes",
-        "Size of symbol table in memory for loaded blocks",
-        |_| 0.0,
     );
     gauge(
         "exemplar_max_exemplars",
