@@ -473,9 +473,19 @@ fn store_options(settings: &Settings) -> tsdb::Options {
         tsdb::wal::Compression::Snappy
     };
     let no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
+    let retention = tsdb::Retention {
+        time_ms: flags.int("storage.tsdb.retention.time"),
+        bytes: u64::try_from(flags.int("storage.tsdb.retention.size")).unwrap_or(0),
+        percentage: 0.0,
+    };
     let mut options = tsdb::Options {
         no_lockfile,
         wal_compression,
+        block_duration_ms: flags.int("storage.tsdb.min-block-duration"),
+        block_duration_max_ms: flags.int("storage.tsdb.max-block-duration"),
+        merge_overlapping: flags.is_on("storage.tsdb.allow-overlapping-compaction"),
+        retention,
+        maintenance: true,
         ..tsdb::Options::default()
     };
     if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {

@@ -63,6 +63,11 @@ impl Reader {
         Ok(Ok(Self { files }))
     }
 
+    /// Bytes of all files.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.len() as u64).sum()
+    }
+
     /// The chunk at a reference from the index, checked.
     pub fn chunk(&self, chunk_ref: u64) -> Result<(Encoding, &[u8]), ChunkError> {
         let sequence = (chunk_ref >> 32) as u32;

@@ -10,8 +10,8 @@ mod toc;
 mod writer;
 
 pub use reader::{ChunkMeta, Reader, SeriesEntry};
-pub(crate) use writer::put_uvarint;
 pub use writer::{IndexWriteError, Writer};
+pub(crate) use writer::{put_uvarint, put_varint};
 
 /// First bytes of an index file.
 const MAGIC: u32 = 0xBAAA_D700;

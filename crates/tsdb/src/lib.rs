@@ -28,6 +28,7 @@ mod metrics;
 mod options;
 mod replay_status;
 
+pub use blocks::Retention;
 pub use db::{Db, ExemplarSeries};
 pub use error::Error;
 pub use head::stats::{CardinalityStats, HeadStats, MemoryStats, NamedCount};

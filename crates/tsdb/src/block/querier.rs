@@ -9,6 +9,7 @@ use stdx::cancel::CancelToken;
 use storage::{LabelHints, MatcherSet, Querier, SelectHints, SeriesSet, StorageError, Warnings};
 
 use crate::block::Block;
+use crate::block::tombstones::Tombstones;
 use crate::index::{ChunkMeta, IndexError};
 
 /// Series looked at between two looks at the cancel token.
@@ -18,14 +19,20 @@ const BATCH_LEN: usize = 512;
 #[derive(Debug, Clone)]
 pub struct BlockQuerier {
     block: Arc<Block>,
+    tombstones: Arc<Tombstones>,
     mint: Timestamp,
     maxt: Timestamp,
 }
 
 impl BlockQuerier {
-    /// A view on `mint <= t <= maxt`.
+    /// A view on `mint <= t <= maxt`, with the deletions of this moment.
     pub fn new(block: Arc<Block>, mint: Timestamp, maxt: Timestamp) -> Self {
-        Self { block, mint, maxt }
+        Self {
+            tombstones: block.tombstones(),
+            block,
+            mint,
+            maxt,
+        }
     }
 }
 
@@ -96,7 +103,7 @@ impl BlockQuerier {
     /// Whether some chunk reaches into the range and is not deleted as a whole.
     fn has_samples(&self, series: u32) -> Result<bool, StorageError> {
         let chunks = self.block.index.chunks(series).map_err(corrupt)?;
-        let deleted = self.block.tombstones.of(u64::from(series));
+        let deleted = self.tombstones.of(u64::from(series));
         Ok(chunks.iter().any(|chunk| {
             chunk.mint <= self.maxt
                 && chunk.maxt >= self.mint
@@ -156,7 +163,7 @@ impl SeriesSet for BlockSeries {
                 decode(block, &chunk, mint, maxt, columns)?;
             }
         }
-        let deleted = block.tombstones.of(u64::from(series));
+        let deleted = self.view.tombstones.of(u64::from(series));
         if !deleted.is_empty() {
             remove_deleted(columns, deleted);
         }

@@ -1,8 +1,8 @@
 //! Chunks of one series that share times become chunks that do not.
 //!
 //! Which of two samples with the same time stays is decided as in the reference: its merge keeps
-//! the sample sources in a binary heap by time, asks the source it is at first, and lets the heap's
-//! top win a tie. The heap here moves its elements in the same steps.
+//! the sample sources in a heap by time, asks the source it is at first, and lets the heap's top win a
+//! tie.
 
 use chunk::DecodeError;
 use model::Timestamp;
@@ -10,6 +10,7 @@ use model::sample::SampleColumns;
 
 use crate::compact::encode::Encoder;
 use crate::compact::source::SourceChunk;
+use crate::compact::tie_heap::TieHeap;
 
 /// Merges series; keeps its memory from one to the next.
 #[derive(Debug)]
@@ -125,8 +126,8 @@ impl Reading {
 /// The samples of several chunks by time, each time once.
 struct ChainedSamples<'a> {
     readings: Vec<Reading>,
-    /// Binary heap of indices into `readings`, by time.
-    heap: Vec<usize>,
+    /// Indices into `readings`, by time.
+    heap: TieHeap<usize>,
     current: usize,
     /// Whether `current` is at a sample that was given out.
     started: bool,
@@ -144,7 +145,7 @@ impl<'a> ChainedSamples<'a> {
         });
         let mut samples = Self {
             readings: readings.collect(),
-            heap: Vec::new(),
+            heap: TieHeap::default(),
             current: 0,
             started: false,
             last_time: None,
@@ -164,7 +165,7 @@ impl<'a> ChainedSamples<'a> {
                 if Some(time) == self.last_time {
                     continue;
                 }
-                let top = self.heap.first().map(|top| self.time(*top));
+                let top = self.heap.top().map(|top| self.time(*top));
                 if top.is_none_or(|top| time < top) {
                     break;
                 }
@@ -227,48 +228,23 @@ impl<'a> ChainedSamples<'a> {
     }
 
     fn time(&self, reading: usize) -> Timestamp {
-        self.readings
-            .get(reading)
-            .map_or(Timestamp::MAX, Reading::time)
-    }
-
-    fn is_less(&self, one: usize, other: usize) -> bool {
-        match (self.heap.get(one), self.heap.get(other)) {
-            (Some(one), Some(other)) => self.time(*one) < self.time(*other),
-            _ => false,
-        }
+        time_of(&self.readings, reading)
     }
 
     fn push(&mut self, reading: usize) {
-        self.heap.push(reading);
-        let mut at = self.heap.len() - 1;
-        while at > 0 {
-            let parent = (at - 1) / 2;
-            if !self.is_less(at, parent) {
-                break;
-            }
-            self.heap.swap(at, parent);
-            at = parent;
-        }
+        let readings = &self.readings;
+        self.heap.push(reading, |one, other| {
+            time_of(readings, *one) < time_of(readings, *other)
+        });
     }
 
     fn pop(&mut self) -> Option<usize> {
-        let last = self.heap.len().checked_sub(1)?;
-        self.heap.swap(0, last);
-        let top = self.heap.pop();
-        let mut at = 0;
-        loop {
-            let (left, right) = (2 * at + 1, 2 * at + 2);
-            let smaller = if self.is_less(right, left) {
-                right
-            } else {
-                left
-            };
-            if !self.is_less(smaller, at) {
-                return top;
-            }
-            self.heap.swap(at, smaller);
-            at = smaller;
-        }
+        let readings = &self.readings;
+        self.heap
+            .pop(|one, other| time_of(readings, *one) < time_of(readings, *other))
     }
+}
+
+fn time_of(readings: &[Reading], reading: usize) -> Timestamp {
+    readings.get(reading).map_or(Timestamp::MAX, Reading::time)
 }

@@ -5,6 +5,7 @@
 //! holds one series and what the index collects (`index::Writer`).
 
 use std::path::Path;
+use std::time::Instant;
 
 use model::Timestamp;
 use stdx::cancel::CancelToken;
@@ -13,7 +14,7 @@ use crate::Error;
 use crate::block::meta::{Compaction, Meta};
 use crate::block::new_block_name;
 use crate::block::writer::{BlockWriter, CHUNK_FILE_BYTES, NewChunk};
-use crate::compact::metrics::ChunkMetrics;
+use crate::compact::metrics::CompactionMetrics;
 use crate::compact::overlap::Merger;
 use crate::compact::source::{Source, SourceChunk, SourceSeries};
 use crate::compact::trim::{Trimmer, Wanted};
@@ -28,8 +29,8 @@ pub(crate) struct WriteOptions {
     pub(crate) chunk_file_bytes: u64,
     /// Most samples of a chunk that is encoded anew because chunks overlap.
     pub(crate) samples_per_chunk: u16,
-    /// Where the sizes of chunks of level 1 are observed.
-    pub(crate) chunk_metrics: Option<ChunkMetrics>,
+    /// What counts the work.
+    pub(crate) metrics: Option<CompactionMetrics>,
     /// Stops the writing; nothing of the block remains then.
     pub(crate) cancel: CancelToken,
 }
@@ -39,7 +40,7 @@ impl Default for WriteOptions {
         Self {
             chunk_file_bytes: CHUNK_FILE_BYTES,
             samples_per_chunk: 120,
-            chunk_metrics: None,
+            metrics: None,
             cancel: CancelToken::new(),
         }
     }
@@ -49,6 +50,26 @@ impl Default for WriteOptions {
 /// `compaction.sources` the block is its own source, as one cut from a head is. `None` if there are
 /// no samples; then, and on an error, nothing is left behind.
 pub(crate) fn write_block(
+    parent: &Path,
+    source: &mut dyn Source,
+    range: (Timestamp, Timestamp),
+    compaction: Compaction,
+    options: &WriteOptions,
+) -> Result<Option<Meta>, Error> {
+    let start = Instant::now();
+    let metrics = options.metrics.as_ref();
+    metrics.inspect(|metrics| metrics.populating.set(1.0));
+    let written = write(parent, source, range, compaction, options);
+    metrics.inspect(|metrics| {
+        metrics.populating.set(0.0);
+        metrics.runs.inc();
+        let took = start.elapsed().as_secs_f64();
+        metrics.duration_seconds.observe(took);
+    });
+    written
+}
+
+fn write(
     parent: &Path,
     source: &mut dyn Source,
     range: (Timestamp, Timestamp),
@@ -62,10 +83,8 @@ pub(crate) fn write_block(
     }
     let symbols = source.symbols()?;
     let mut writer = BlockWriter::create(parent, &ulid, symbols, options.chunk_file_bytes)?;
-    let observed = options
-        .chunk_metrics
-        .as_ref()
-        .filter(|_| compaction.level <= 1);
+    let metrics = options.metrics.as_ref();
+    let observed = metrics.filter(|_| compaction.level == 1);
     if let Err(err) = write_series(&mut writer, source, range, options, observed) {
         // What cannot be removed now is removed by the next start.
         let _ = writer.discard();
@@ -86,7 +105,7 @@ fn write_series(
     source: &mut dyn Source,
     range: (Timestamp, Timestamp),
     options: &WriteOptions,
-    observed: Option<&ChunkMetrics>,
+    observed: Option<&CompactionMetrics>,
 ) -> Result<(), Error> {
     let mut series = SourceSeries::default();
     let mut trimmer = Trimmer::default();

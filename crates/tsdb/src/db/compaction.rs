@@ -5,6 +5,7 @@ use std::path::Path;
 use model::{Matcher, Timestamp};
 
 use super::Shared;
+use super::gauges::dir_bytes;
 use crate::Error;
 use crate::block::meta::Compaction;
 use crate::compact::{WriteOptions, write_block};
@@ -21,7 +22,27 @@ impl Shared {
         if let Some(end) = cut_until {
             self.head.truncate_log(end)?;
         }
+        // Stopping early when the head is due again: appends matter more.
+        while self.closing.check().is_ok() && !self.head.is_compactable() {
+            if !self
+                .blocks
+                .compact_blocks(self.head_bytes(), &self.closing)?
+            {
+                break;
+            }
+        }
         Ok(())
+    }
+
+    /// Looks at the directory again and removes what retention ends.
+    pub(super) fn reload_blocks(&self) -> Result<(), Error> {
+        let _changing = self.changing_blocks.lock();
+        self.blocks.reload(self.head_bytes())
+    }
+
+    /// Bytes of log and head chunk files.
+    fn head_bytes(&self) -> u64 {
+        dir_bytes(&self.dir.join("wal")) + self.head.files.bytes()
     }
 
     /// Makes the oldest range of the head a block; returns its end.
@@ -59,7 +80,7 @@ impl Shared {
         {
             let _view = self.view.write();
             if written.is_some() {
-                self.blocks.reload()?;
+                self.blocks.reload(self.head_bytes())?;
             }
             head.hide_before(end);
         }
@@ -72,6 +93,7 @@ impl Shared {
 
     fn write_options(&self) -> WriteOptions {
         WriteOptions {
+            metrics: Some(self.blocks.metrics().compaction.clone()),
             cancel: self.closing.clone(),
             ..WriteOptions::default()
         }
@@ -85,6 +107,7 @@ impl Shared {
     ) -> Result<(), Error> {
         let _changing = self.changing_blocks.lock();
         for matchers in selectors {
+            self.blocks.delete(mint, maxt, matchers)?;
             self.head.delete(mint, maxt, matchers)?;
         }
         Ok(())
@@ -92,11 +115,13 @@ impl Shared {
 
     pub(super) fn clean_tombstones(&self) -> Result<(), Error> {
         let _changing = self.changing_blocks.lock();
-        Ok(())
+        self.blocks
+            .clean_tombstones(self.head_bytes(), &self.closing)
     }
 
     pub(super) fn snapshot(&self, dir: &Path, with_head: bool) -> Result<(), Error> {
         let _changing = self.changing_blocks.lock();
+        self.blocks.snapshot(dir)?;
         let head = &self.head;
         if with_head && let Some((mint, maxt)) = head.min_time().zip(head.max_time()) {
             head.appenders.wait_for_those_before(Timestamp::MAX);

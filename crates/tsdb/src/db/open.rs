@@ -10,7 +10,7 @@ use telemetry::Registry;
 
 use super::maintenance::Maintenance;
 use super::{Db, Shared, gauges};
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, BlocksOptions};
 use crate::head::log::Log;
 use crate::head::series::ChunkRules;
 use crate::head::{Head, replay};
@@ -47,17 +47,18 @@ impl Db {
             files,
             HeadMetrics::new(registry),
         ));
-        let blocks = Blocks::open(dir)?;
-        if let Some(end) = blocks.max_time() {
+        let wal_bytes = gauges::dir_bytes(&wal_dir);
+        let blocks_options = BlocksOptions {
+            block_duration_ms: options.block_duration_ms,
+            block_duration_max_ms: options.block_duration_max_ms.max(options.block_duration_ms),
+            merge_overlapping: options.merge_overlapping,
+            retention: options.retention,
+            head_bytes: wal_bytes + head.files.bytes(),
+        };
+        let blocks = Blocks::open(dir, blocks_options, registry)?;
+        if let Some(end) = blocks.in_order_max_time() {
             head.set_begin(end);
         }
-        let block_count = blocks.len() as f64;
-        registry
-            .gauge(
-                "prometheus_tsdb_blocks_loaded",
-                "Number of currently loaded data blocks",
-            )
-            .set(block_count);
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
         let log = load_log(&head, &wal_dir, &options, &wal_metrics)?;
         *head.wal.lock() = Some(log);

@@ -241,6 +241,11 @@ impl Reader {
     }
 
     fn list(&self, offset: usize) -> Result<Vec<u32>, IndexError> {
+        let refs = self.refs(offset)?.iter();
+        Ok(refs.map(|bytes| u32::from_be_bytes(*bytes)).collect())
+    }
+
+    fn refs(&self, offset: usize) -> Result<&[[u8; 4]], IndexError> {
         let body = section(&self.file, offset)?;
         let (count, refs) = body
             .split_first_chunk::<4>()
@@ -249,10 +254,7 @@ impl Reader {
         if refs.len() != u32::from_be_bytes(*count) as usize || !rest.is_empty() {
             return Err(IndexError::new("postings list of another length", offset));
         }
-        Ok(refs
-            .iter()
-            .map(|bytes| u32::from_be_bytes(*bytes))
-            .collect())
+        Ok(refs)
     }
 
     /// The series with a reference that [`select`](Self::select) gave.
@@ -272,6 +274,62 @@ impl Reader {
             labels: Labels::from_pairs(pairs),
             chunks: chunk_metas(&mut cursor).map_err(cut)?,
         })
+    }
+
+    /// The reference of the series at a position of all series, in label order; `None` behind the
+    /// last. The list's checksum is looked at with the first.
+    pub fn series_at(&self, position: usize) -> Result<Option<u32>, IndexError> {
+        let Some(offset) = self.all else {
+            return Ok(None);
+        };
+        if position == 0 {
+            self.refs(offset)?;
+        }
+        // Length and count stand before the references.
+        let at = position
+            .checked_mul(4)
+            .and_then(|bytes| bytes.checked_add(offset.checked_add(8)?));
+        let count = self
+            .file
+            .get(offset + 4..)
+            .and_then(<[u8]>::first_chunk::<4>);
+        if count.is_none_or(|count| position >= u32::from_be_bytes(*count) as usize) {
+            return Ok(None);
+        }
+        at.and_then(|at| self.file.get(at..)?.first_chunk::<4>())
+            .map(|bytes| Some(u32::from_be_bytes(*bytes)))
+            .ok_or(IndexError::new("postings list cut short", offset))
+    }
+
+    /// Labels of a series; its chunks replace the contents of `chunks`.
+    pub fn series_into(
+        &self,
+        series: u32,
+        chunks: &mut Vec<ChunkMeta>,
+    ) -> Result<Labels, IndexError> {
+        let entry = self.series(series)?;
+        *chunks = entry.chunks;
+        Ok(entry.labels)
+    }
+
+    /// All symbols in order.
+    pub fn symbols(&self) -> impl Iterator<Item = Result<&str, IndexError>> {
+        self.symbols.iter().map(|position| {
+            let at = *position as usize;
+            let cut = |_: Truncated| IndexError::new("symbol table cut short", at);
+            let bytes = self.file.get(at..).unwrap_or_default();
+            text(Cursor::new(bytes).bytes().map_err(cut)?, at)
+        })
+    }
+
+    /// Bytes of the file.
+    pub fn file_bytes(&self) -> u64 {
+        self.file.len() as u64
+    }
+
+    /// Bytes of memory that find the symbols.
+    pub fn symbol_table_bytes(&self) -> u64 {
+        (self.symbols.len() * size_of::<u32>()) as u64
     }
 
     /// Only the chunks of a series: cheaper than [`series`](Self::series).
