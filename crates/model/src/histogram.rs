@@ -30,6 +30,9 @@ pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
 pub const EXPONENTIAL_SCHEMA_MIN: i32 = -4;
 /// Largest (finest) exponential schema.
 pub const EXPONENTIAL_SCHEMA_MAX: i32 = 8;
+/// Finest exponential schema that may be met: those above [`EXPONENTIAL_SCHEMA_MAX`] are reserved
+/// and reduced to it on the way in.
+pub const EXPONENTIAL_SCHEMA_RESERVED_MAX: i32 = 52;
 
 /// What is known about whether a histogram counter was reset before this sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

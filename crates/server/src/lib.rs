@@ -4,6 +4,7 @@
 //! server: assembly, reload, shutdown), with [`identity`] (who we say we are), [`limits`] (what the
 //! machine allows) and `not_built` (what is refused).
 
+mod backend;
 #[cfg(test)]
 mod documents;
 pub mod flags;

@@ -20,15 +20,15 @@ use telemetry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tsdb::{Db, NamedCount, ReplayStatus};
+use tsdb::{Db, ReplayStatus};
 use web::handler::{Lifecycle, ReloadRequest};
-use web::{Backend, Handler, Limits, Readiness, RuntimeInfo, TsdbInfo};
+use web::{Handler, Limits, Readiness};
 
+use crate::backend;
 use crate::identity;
 use crate::limits;
 use crate::metrics::ConfigMetrics;
 use crate::settings::{ConfigSource, Settings, host_name};
-use crate::targets::Targets;
 
 /// What a server without a configuration file does: it scrapes itself.
 const BUILT_IN_CONFIG: &str = "\
@@ -89,23 +89,26 @@ fn built_in(settings: &Settings) -> String {
 
 /// How the loaded configuration fares, for status pages.
 #[derive(Default)]
-struct ConfigState {
-    yaml: parking_lot::RwLock<String>,
-    success: AtomicBool,
+pub(crate) struct ConfigState {
+    pub(crate) yaml: parking_lot::RwLock<String>,
+    pub(crate) success: AtomicBool,
     /// Milliseconds since the epoch.
-    loaded_ms: AtomicI64,
+    pub(crate) loaded_ms: AtomicI64,
     /// What the managers follow now.
     applied: parking_lot::Mutex<Option<Config>>,
 }
 
 /// The parts that follow the configuration.
-struct Parts {
-    settings: Settings,
-    scrape: scrape::Manager,
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    store: Arc<Db>,
+    pub(crate) scrape: scrape::Manager,
+    /// Where samples are brought into the store.
+    pub(crate) append_pool: Pool,
     discovery: discovery::Manager,
     provider_metrics: ProviderMetrics,
     subquery_interval_ms: Arc<AtomicI64>,
-    state: Arc<ConfigState>,
+    pub(crate) state: Arc<ConfigState>,
     metrics: ConfigMetrics,
 }
 
@@ -117,9 +120,10 @@ impl Parts {
         registry: &Registry,
         engine_options: &EngineOptions,
     ) -> anyhow::Result<(Self, JoinHandle<()>)> {
+        let append_pool = Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?;
         let scrape = scrape::Manager::new(scrape::ManagerOptions {
-            store,
-            workers: Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?,
+            store: store.clone(),
+            workers: append_pool.clone(),
             metrics: scrape::Metrics::new(registry),
             user_agent: user_agent(),
         });
@@ -133,7 +137,9 @@ impl Parts {
         });
         let parts = Self {
             settings,
+            store,
             scrape,
+            append_pool,
             discovery,
             provider_metrics: ProviderMetrics::new(registry),
             subquery_interval_ms: engine_options.no_step_subquery_interval_ms.clone(),
@@ -170,6 +176,8 @@ impl Parts {
             }
             return Err(format!("failed to apply configuration: {err}"));
         }
+        self.store
+            .set_exemplars_max(exemplars_max(&self.settings, config));
         let interval = config.global.evaluation_interval.as_ms();
         self.subquery_interval_ms.store(interval, Ordering::Relaxed);
         *self.state.yaml.write() = config.to_yaml();
@@ -225,7 +233,7 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     let start_time = SystemTime::now();
     let registry = registry();
     let background_pool = Pool::new("background", 1, POOL_QUEUE_LEN_MAX)?;
-    let store_options = store_options(&settings);
+    let store_options = store_options(&settings, &config);
     let replay_status = &store_options.replay_status;
     let web = WebServer::start(&settings, &registry, replay_status, requests.lifecycle()).await?;
     let engine = Engine::with_metrics(engine_options(&settings), &registry);
@@ -236,19 +244,8 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     parts
         .apply(&config)
         .map_err(|err| anyhow!("error loading config from {file:?}: {err}"))?;
-    web.handler.set_backend(Backend {
-        queryable: db.clone(),
-        per_step_stats: parts.settings.has_feature("promql-per-step-stats"),
-        parser_options: engine.options().parser,
-        engine: Arc::new(engine),
-        targets: Arc::new(Targets(parts.scrape.clone())),
-        config_yaml: {
-            let state = parts.state.clone();
-            Box::new(move || state.yaml.read().clone())
-        },
-        runtime_info: runtime_info(&parts, start_time),
-        tsdb_info: tsdb_info(&db),
-    });
+    let backend = backend::new(&parts, &db, engine, &registry, start_time);
+    web.handler.set_backend(backend);
     web.handler.set_readiness(Readiness::Ready);
     tracing::info!("Server is ready to receive web requests.");
     say_where(&parts.settings);
@@ -463,7 +460,21 @@ async fn open_store(
     Ok(Arc::new(db))
 }
 
-fn store_options(settings: &Settings) -> tsdb::Options {
+/// Exemplars kept where the configuration does not say.
+const EXEMPLARS_MAX: usize = 100_000;
+
+/// Exemplars to keep; they are kept only with their feature.
+fn exemplars_max(settings: &Settings, config: &Config) -> usize {
+    if !settings.has_feature("exemplar-storage") {
+        return 0;
+    }
+    let section = config.storage.exemplars.as_ref();
+    section.map_or(EXEMPLARS_MAX, |section| {
+        usize::try_from(section.max_exemplars).unwrap_or(0)
+    })
+}
+
+fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
     let flags = &settings.flags;
     let wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
         tsdb::wal::Compression::None
@@ -479,6 +490,7 @@ fn store_options(settings: &Settings) -> tsdb::Options {
         percentage: 0.0,
     };
     let mut options = tsdb::Options {
+        exemplars_max: exemplars_max(settings, config),
         no_lockfile,
         wal_compression,
         block_duration_ms: flags.int("storage.tsdb.min-block-duration"),
@@ -534,68 +546,19 @@ fn web_options(settings: &Settings, replay_status: &Arc<ReplayStatus>) -> web::O
     }
 }
 
-fn runtime_info(
-    parts: &Parts,
-    start_time: SystemTime,
-) -> Box<dyn Fn() -> RuntimeInfo + Send + Sync> {
-    let state = parts.state.clone();
-    let settings = parts.settings.clone();
-    let working_directory = std::env::current_dir().unwrap_or_default();
-    Box::new(move || {
-        let loaded_ms = u64::try_from(state.loaded_ms.load(Ordering::Relaxed)).unwrap_or(0);
-        RuntimeInfo {
-            start_time,
-            working_directory: working_directory.display().to_string(),
-            host_name: host_name(),
-            reload_success: state.success.load(Ordering::Relaxed),
-            last_config_time: SystemTime::UNIX_EPOCH + Duration::from_millis(loaded_ms),
-            corruption_count: 0,
-            thread_count: limits::thread_count(),
-            worker_threads: settings.worker_threads as i64,
-            memory_limit_bytes: settings
-                .memory_limit_bytes
-                .map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
-            storage_retention: settings.storage_retention.clone(),
-        }
-    })
-}
-
-fn tsdb_info(db: &Arc<Db>) -> Box<dyn Fn(usize) -> TsdbInfo + Send + Sync> {
-    let db = db.clone();
-    Box::new(move |top| {
-        let (head, top) = (db.head_stats(), db.cardinality_stats(top));
-        let list = |entries: Vec<NamedCount>| {
-            entries
-                .into_iter()
-                .map(|entry| (entry.name, entry.count.cast_signed()))
-                .collect()
-        };
-        TsdbInfo {
-            series_count: head.series_count.cast_signed(),
-            label_pair_count: head.label_pair_count.cast_signed(),
-            chunk_count: head.chunk_count.cast_signed(),
-            min_time: head.min_time,
-            max_time: head.max_time,
-            series_by_metric_name: list(top.series_by_metric_name),
-            values_by_label_name: list(top.values_by_label_name),
-            bytes_by_label_name: list(top.bytes_by_label_name),
-            series_by_label_pair: list(top.series_by_label_pair),
-        }
-    })
-}
-
 /// The registry of a server with all its parts, which ends at once.
 #[cfg(test)]
 pub(crate) async fn registry_of_all(settings: Settings) -> anyhow::Result<Registry> {
     let requests = Requests::new()?;
     let registry = registry();
     let pool = Pool::new("background", 1, POOL_QUEUE_LEN_MAX)?;
-    let options = store_options(&settings);
+    let options = store_options(&settings, &Config::default());
     let replay = &options.replay_status;
     let web = WebServer::start(&settings, &registry, replay, requests.lifecycle()).await?;
     let engine = Engine::with_metrics(engine_options(&settings), &registry);
     let db = open_store(&settings, options, &registry, &pool).await?;
     let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.options())?;
+    backend::new(&parts, &db, engine, &registry, SystemTime::now());
     following.abort();
     parts.scrape.stop();
     web.stop().await;

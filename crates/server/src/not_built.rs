@@ -1,8 +1,8 @@
 //! What the reference has and we have not yet.
 //!
 //! The contract (`docs/compat.md`): what would change what is stored or answered stops the server
-//! with a sentence that names it; feature names, retention and the switches of the administrative
-//! API and the remote-write receiver only warn.
+//! with a sentence that names it; feature names, retention and the switch of the administrative API
+//! only warn.
 
 use crate::settings::Settings;
 
@@ -24,10 +24,6 @@ const REFUSED: &[(&str, &str)] = &[
 /// Flags that only warn.
 const WARNED: &[(&str, &str)] = &[
     ("web.enable-admin-api", "the administrative API"),
-    (
-        "web.enable-remote-write-receiver",
-        "the remote-write receiver",
-    ),
     ("web.console.templates", "console templates"),
     ("web.console.libraries", "console templates"),
     (
@@ -55,6 +51,7 @@ const BUILT_FEATURES: &[&str] = &[
     "promql-delayed-name-removal",
     "promql-per-step-stats",
     "promql-duration-expr",
+    "exemplar-storage",
 ];
 
 /// Features the reference knows.

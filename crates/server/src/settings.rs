@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gocompat::quote::quote;
 use gocompat::regex::Regex;
+use remote::receive::Message;
 use telemetry::logging::{LogFormat, LogLevel};
 use url::Url;
 
@@ -126,6 +127,18 @@ impl Settings {
     /// Whether a feature was switched on.
     pub fn has_feature(&self, name: &str) -> bool {
         self.features.iter().any(|feature| feature == name)
+    }
+
+    /// Remote write messages that are received.
+    pub fn accepted_messages(&self) -> Vec<Message> {
+        let names = self
+            .flags
+            .list("web.remote-write-receiver.accepted-protobuf-messages");
+        // The flags' parser took only names that exist.
+        names
+            .iter()
+            .filter_map(|name| Message::from_name(name))
+            .collect()
     }
 
     /// A duration flag.

@@ -65,6 +65,28 @@ pub trait Appender: Send {
         exemplar_results: &mut Vec<(u32, AppendError)>,
     ) -> Result<(), AppendError>;
 
+    /// The series with these labels if there is one; creates none. A store that cannot tell without
+    /// creating says `None`.
+    fn known_series(&mut self, _labels: &Labels) -> Option<SeriesRef> {
+        None
+    }
+
+    /// Samples of any series before this time are refused as [`AppendError::OutOfBounds`]: who asks
+    /// first creates no series for them. `None` if no such time is known.
+    fn oldest_taken(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Adds an exemplar to a series, which may be without a sample in this transaction. Stores
+    /// without exemplars take and forget it.
+    fn append_exemplar(
+        &mut self,
+        _series: SeriesRef,
+        _exemplar: &Exemplar,
+    ) -> Result<(), AppendError> {
+        Ok(())
+    }
+
     /// Remembers metadata of a series (its metric family).
     fn update_metadata(
         &mut self,

@@ -1,5 +1,7 @@
 //! Errors of the storage contracts; texts are those clients of the reference see.
 
+use model::Timestamp;
+
 /// Why one sample, exemplar or series was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -13,6 +15,16 @@ pub enum AppendError {
     /// Another value for a time that has one.
     #[error("duplicate sample for timestamp")]
     DuplicateTimestamp,
+    /// Another float for a time that has a value.
+    #[error("{}", duplicate_text(*timestamp, *existing_bits, *new_bits))]
+    DuplicateFloat {
+        /// The time.
+        timestamp: Timestamp,
+        /// Bits of the number kept; `None` if a histogram is.
+        existing_bits: Option<u64>,
+        /// Bits of the number refused.
+        new_bits: u64,
+    },
     /// Before what the head takes, or too far in the future.
     #[error("out of bounds")]
     OutOfBounds,
@@ -44,6 +56,26 @@ pub enum AppendError {
     /// The log could not be written; nothing of the transaction was taken.
     #[error("{0}")]
     Io(String),
+}
+
+impl AppendError {
+    /// A float refused for a time that has `existing`, or a histogram if that is `None`.
+    pub fn duplicate_float(timestamp: Timestamp, existing: Option<f64>, new: f64) -> Self {
+        Self::DuplicateFloat {
+            timestamp,
+            existing_bits: existing.map(f64::to_bits),
+            new_bits: new.to_bits(),
+        }
+    }
+}
+
+fn duplicate_text(timestamp: Timestamp, existing: Option<u64>, new: u64) -> String {
+    let number = |bits| gocompat::float::format_g(f64::from_bits(bits));
+    let existing = existing.map_or_else(|| "is a histogram".to_owned(), number);
+    let new = number(new);
+    format!(
+        "duplicate sample for timestamp {timestamp}; overrides not allowed: existing {existing}, new value {new}"
+    )
 }
 
 /// Why a read failed.

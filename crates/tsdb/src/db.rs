@@ -97,6 +97,11 @@ impl Db {
         self.shared.head.memory()
     }
 
+    /// Changes how many exemplars are kept in memory; the newest stay.
+    pub fn set_exemplars_max(&self, exemplars_max: usize) {
+        self.shared.head.exemplars.write().resize(exemplars_max);
+    }
+
     /// Progress of the replay (through, once the database is open).
     pub fn wal_replay_status(&self) -> &Arc<ReplayStatus> {
         &self.shared.replay_status

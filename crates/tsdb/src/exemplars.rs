@@ -84,14 +84,8 @@ impl ExemplarRing {
         if self.len_max == 0 || self.check(&exemplar).is_err() {
             return false;
         }
-        if self.ring.len() >= self.len_max
-            && let Some(oldest) = self.ring.pop_front()
-            && let Some((_, count)) = self.newest.get_mut(&oldest.series_ref)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.newest.remove(&oldest.series_ref);
-            }
+        if self.ring.len() >= self.len_max {
+            self.drop_oldest();
         }
         let count = self
             .newest
@@ -101,6 +95,26 @@ impl ExemplarRing {
             .insert(exemplar.series_ref, (exemplar.clone(), count + 1));
         self.ring.push_back(exemplar);
         true
+    }
+
+    /// Changes how many exemplars are kept; the newest stay.
+    pub(crate) fn resize(&mut self, len_max: usize) {
+        self.len_max = len_max;
+        while self.ring.len() > len_max {
+            self.drop_oldest();
+        }
+        self.ring.shrink_to_fit();
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.ring.pop_front()
+            && let Some((_, count)) = self.newest.get_mut(&oldest.series_ref)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.newest.remove(&oldest.series_ref);
+            }
+        }
     }
 
     /// Most exemplars kept.
@@ -123,5 +137,45 @@ impl ExemplarRing {
     /// Time of the oldest exemplar in the ring.
     pub(crate) fn oldest_time(&self) -> Option<Timestamp> {
         self.ring.front().map(|kept| kept.timestamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_ring_keeps_the_newest() {
+        let mut ring = ExemplarRing::new(10);
+        for timestamp in 0..10 {
+            let taken = ring.push(Kept {
+                series_ref: timestamp as u64 % 3,
+                series: Labels::empty(),
+                timestamp,
+                value: 1.0,
+                labels: Labels::empty(),
+            });
+            assert!(taken);
+        }
+        assert_eq!(ring.len(), (10, 3));
+        ring.resize(2);
+        let times = |ring: &ExemplarRing| -> Vec<Timestamp> {
+            ring.range(0, 100).map(|kept| kept.timestamp).collect()
+        };
+        assert_eq!((times(&ring), ring.len()), (vec![8, 9], (2, 2)));
+        ring.resize(0);
+        assert_eq!((ring.len(), ring.len_max()), ((0, 0), 0));
+        ring.resize(1);
+        let mut push = |timestamp| {
+            ring.push(Kept {
+                series_ref: 0,
+                series: Labels::empty(),
+                timestamp,
+                value: 1.0,
+                labels: Labels::empty(),
+            })
+        };
+        assert!(push(20) && push(21));
+        assert_eq!(times(&ring), [21]);
     }
 }

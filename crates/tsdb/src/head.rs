@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use hashbrown::HashTable;
 use model::{Labels, Timestamp};
 use parking_lot::{Mutex, RwLock};
+use storage::SeriesRef;
 
 use crate::exemplars::ExemplarRing;
 use crate::head_chunks::HeadChunks;
@@ -202,6 +203,21 @@ impl Head {
     pub(crate) fn cover(&self, mint: Timestamp, maxt: Timestamp) {
         self.min_time.fetch_min(mint, Ordering::AcqRel);
         self.max_time.fetch_max(maxt, Ordering::AcqRel);
+    }
+
+    /// The series with these labels, if there is one.
+    pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
+        let _creation = self.creation.read();
+        let set = label_sets::pack_known(labels, &self.symbols.read())?;
+        let hash = label_sets::hash(&set);
+        let shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
+        let (slot, _) = shard.find(spread(hash), |(slot, found)| {
+            let same =
+                |strip: parking_lot::MutexGuard<'_, series::Strip>| strip.label_set(*slot) == &*set;
+            *found == hash && self.series.lock(*slot).is_some_and(same)
+        })?;
+        let series_ref = self.series.lock(*slot)?.series(*slot)?.series_ref;
+        Some(SeriesRef(series_ref))
     }
 
     /// The series with these labels, created if need be, with reference `wanted` (replay) or the

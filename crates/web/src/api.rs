@@ -3,6 +3,8 @@
 //! Calls are synchronous. Those that read storage run on the query pool; the others copy what is
 //! known and run where they are called.
 
+mod admin;
+mod exemplars;
 mod labels;
 mod metadata;
 mod query;
@@ -51,6 +53,18 @@ pub(crate) struct Call {
 pub(crate) struct Remarks {
     pub(crate) warnings: Vec<String>,
     pub(crate) infos: Vec<String>,
+    /// There is no data: the answer is a status without a body.
+    pub(crate) no_content: bool,
+}
+
+impl Remarks {
+    /// No data.
+    fn nothing() -> Self {
+        Self {
+            no_content: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// The `errorType` of an answer.
@@ -61,6 +75,7 @@ pub(crate) enum ErrorKind {
     Canceled,
     Timeout,
     Internal,
+    Unavailable,
 }
 
 /// Why a call failed.
@@ -93,6 +108,7 @@ impl ApiError {
             ErrorKind::Canceled => ("canceled", 499),
             ErrorKind::Timeout => ("timeout", 503),
             ErrorKind::Internal => ("internal", 500),
+            ErrorKind::Unavailable => ("unavailable", 500),
         };
         let mut out = Vec::new();
         let mut object = json::Object::open(&mut out);
@@ -133,6 +149,10 @@ pub(crate) fn reads_storage(endpoint: Endpoint) -> bool {
             | Endpoint::LabelValues
             | Endpoint::Series
             | Endpoint::TsdbStatus
+            | Endpoint::QueryExemplars
+            | Endpoint::DeleteSeries
+            | Endpoint::CleanTombstones
+            | Endpoint::Snapshot
     )
 }
 
@@ -142,6 +162,7 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
     let result = match endpoint {
         Endpoint::Query => query::instant(call, &mut out),
         Endpoint::QueryRange => query::range(call, &mut out),
+        Endpoint::QueryExemplars => exemplars::query(call, &mut out),
         Endpoint::FormatQuery => syntax::format_query(call, &mut out),
         Endpoint::ParseQuery => syntax::parse_query(call, &mut out),
         Endpoint::Labels => labels::names(call, &mut out),
@@ -157,6 +178,9 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         Endpoint::BuildInfo => status::build_info(call, &mut out),
         Endpoint::Flags => status::flags(call, &mut out),
         Endpoint::TsdbStatus => status::tsdb(call, &mut out),
+        Endpoint::DeleteSeries => admin::delete_series(call),
+        Endpoint::CleanTombstones => admin::clean_tombstones(call),
+        Endpoint::Snapshot => admin::snapshot(call, &mut out),
         Endpoint::Root
         | Endpoint::Graph
         | Endpoint::Page
@@ -168,11 +192,13 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         | Endpoint::Metrics
         | Endpoint::Version
         | Endpoint::WalReplay
+        | Endpoint::RemoteWrite
         | Endpoint::ApiOptions => {
             unreachable!("{endpoint:?} is not answered in the envelope")
         }
     };
     match result {
+        Ok(remarks) if remarks.no_content => (StatusCode::NO_CONTENT, Vec::new()),
         Ok(remarks) => {
             for (name, texts) in [("warnings", remarks.warnings), ("infos", remarks.infos)] {
                 if !texts.is_empty() {

@@ -12,9 +12,10 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
+use model::{Exemplar, Labels, Matcher, Timestamp};
 use stdx::cancel::CancelToken;
 use stdx::pool::{Pool, PoolError};
-use storage::Queryable;
+use storage::{Queryable, StorageError};
 use telemetry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,6 +24,7 @@ use crate::encoding::Encoding;
 use crate::form::Form;
 use crate::metrics::Metrics;
 use crate::page;
+use crate::remote_write::{self, WriteReceiver};
 use crate::router::{self, Endpoint, Routed};
 use crate::targets::TargetSource;
 
@@ -123,6 +125,27 @@ pub struct Options {
     pub wal_replay: Box<dyn Fn() -> (u32, u32, u32) + Send + Sync>,
 }
 
+/// Exemplars by series in label order.
+pub type ExemplarsBySeries = Vec<(Labels, Vec<Exemplar>)>;
+
+/// Finds exemplars in a time range of the series that any of the selectors selects.
+pub type FindExemplars = dyn Fn(Timestamp, Timestamp, &[Vec<Matcher>]) -> Result<ExemplarsBySeries, StorageError>
+    + Send
+    + Sync;
+
+/// Deletes samples in a time range of the series selected.
+pub type Delete = dyn Fn(Timestamp, Timestamp, &[Matcher]) -> Result<(), String> + Send + Sync;
+
+/// What the administrative endpoints do.
+pub struct Admin {
+    /// Deletes samples.
+    pub delete: Box<Delete>,
+    /// Rewrites blocks without what was deleted.
+    pub clean_tombstones: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Takes a snapshot, with the head or without, and tells its name.
+    pub snapshot: Box<dyn Fn(bool) -> Result<String, String> + Send + Sync>,
+}
+
 /// What exists only once the store is open.
 pub struct Backend {
     /// The samples.
@@ -141,6 +164,12 @@ pub struct Backend {
     pub runtime_info: Box<dyn Fn() -> RuntimeInfo + Send + Sync>,
     /// What the head holds, with lists of at most as many entries as asked for.
     pub tsdb_info: Box<dyn Fn(usize) -> TsdbInfo + Send + Sync>,
+    /// Exemplars.
+    pub exemplars: Box<FindExemplars>,
+    /// The administrative endpoints, if they are switched on.
+    pub admin: Option<Admin>,
+    /// The remote write receiver, if it is switched on.
+    pub write_receiver: Option<WriteReceiver>,
 }
 
 /// Whether the API answers.
@@ -362,7 +391,28 @@ impl Handler {
                 out.push(b'}');
                 with_type(StatusCode::OK, "application/json", out)
             }
+            Endpoint::RemoteWrite => self.remote_write(request).await,
             _ => self.api(endpoint, parameter, request).await,
+        }
+    }
+
+    async fn remote_write<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let readiness = self.readiness();
+        let Some(backend) = self.backend().filter(|_| readiness == Readiness::Ready) else {
+            return not_ready(readiness);
+        };
+        match &backend.write_receiver {
+            Some(receiver) => {
+                remote_write::answer(receiver, request, self.options.read_timeout).await
+            }
+            None => error(
+                StatusCode::NOT_FOUND,
+                "remote write receiver needs to be enabled with --web.enable-remote-write-receiver",
+            ),
         }
     }
 
@@ -412,8 +462,13 @@ impl Handler {
                 render(endpoint, &call, encoding)
             };
             drop(guard);
-            let mut answer = with_type(status, "application/json", body);
-            if let Some(encoding) = encoding {
+            let has_body = status != StatusCode::NO_CONTENT;
+            let mut answer = if has_body {
+                with_type(status, "application/json", body)
+            } else {
+                empty(status)
+            };
+            if let Some(encoding) = encoding.filter(|_| has_body) {
                 set(
                     answer.headers_mut(),
                     header::CONTENT_ENCODING,
@@ -441,7 +496,8 @@ impl Handler {
         let kind = header_text(headers, header::CONTENT_TYPE);
         let media_type = kind.split(';').next().unwrap_or("").trim();
         let is_form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-        if *method != Method::POST || !is_form {
+        let has_form = matches!(*method, Method::POST | Method::PUT);
+        if !has_form || !is_form {
             return Ok(Form::parse(query, None));
         }
         let reading = Limited::new(body, FORM_BYTES_MAX).collect();
@@ -576,7 +632,7 @@ fn pool_failure(err: &PoolError, encoding: Option<Encoding>) -> (StatusCode, Vec
     (status, compressed(body, encoding))
 }
 
-fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+pub(crate) fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers
         .get(name)
         .and_then(|value| value.to_str().ok())
@@ -590,7 +646,7 @@ fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
     }
 }
 
-fn empty(status: StatusCode) -> Answer {
+pub(crate) fn empty(status: StatusCode) -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = status;
     answer
@@ -608,7 +664,7 @@ fn text(status: StatusCode, body: &'static str) -> Answer {
 }
 
 /// An error as Go's `http.Error` writes it.
-fn error(status: StatusCode, message: &str) -> Answer {
+pub(crate) fn error(status: StatusCode, message: &str) -> Answer {
     let mut answer = with_type(status, "text/plain; charset=utf-8", format!("{message}\n"));
     set(
         answer.headers_mut(),

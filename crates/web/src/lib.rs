@@ -18,10 +18,12 @@ pub mod listener;
 mod metrics;
 mod page;
 mod params;
+mod remote_write;
 mod router;
 pub mod targets;
 
 pub use error::Error;
-pub use handler::{Backend, BuildInfo, Handler, Options, Readiness, RuntimeInfo, TsdbInfo};
+pub use handler::{Admin, Backend, BuildInfo, Handler, Options, Readiness, RuntimeInfo, TsdbInfo};
 pub use listener::{Limits, bind, serve};
+pub use remote_write::WriteReceiver;
 pub use router::canonical_prefix;

@@ -42,6 +42,11 @@ pub(crate) enum Endpoint {
     Flags,
     TsdbStatus,
     WalReplay,
+    QueryExemplars,
+    RemoteWrite,
+    DeleteSeries,
+    CleanTombstones,
+    Snapshot,
 }
 
 /// A path pattern (`:name` is any one segment, a last `*name` any rest) and who answers which
@@ -93,6 +98,7 @@ pub(crate) const MAIN: &[Route] = &[
 pub(crate) const API: &[Route] = &[
     route("/query", GET_POST, Endpoint::Query),
     route("/query_range", GET_POST, Endpoint::QueryRange),
+    route("/query_exemplars", GET_POST, Endpoint::QueryExemplars),
     route("/format_query", GET_POST, Endpoint::FormatQuery),
     route("/parse_query", GET_POST, Endpoint::ParseQuery),
     route("/labels", GET_POST, Endpoint::Labels),
@@ -109,6 +115,18 @@ pub(crate) const API: &[Route] = &[
     route("/status/flags", GET, Endpoint::Flags),
     route("/status/tsdb", GET, Endpoint::TsdbStatus),
     route("/status/walreplay", GET, Endpoint::WalReplay),
+    route("/write", &[Method::POST], Endpoint::RemoteWrite),
+    route(
+        "/admin/tsdb/delete_series",
+        POST_PUT,
+        Endpoint::DeleteSeries,
+    ),
+    route(
+        "/admin/tsdb/clean_tombstones",
+        POST_PUT,
+        Endpoint::CleanTombstones,
+    ),
+    route("/admin/tsdb/snapshot", POST_PUT, Endpoint::Snapshot),
     route("/*path", &[Method::OPTIONS], Endpoint::ApiOptions),
 ];
 

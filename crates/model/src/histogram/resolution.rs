@@ -208,7 +208,8 @@ impl Histogram {
 }
 
 fn can_reduce(from: i32, to: i32) -> bool {
-    is_exponential_schema(from) && is_exponential_schema(to) && to < from
+    let exponential = super::EXPONENTIAL_SCHEMA_MIN..=super::EXPONENTIAL_SCHEMA_RESERVED_MAX;
+    exponential.contains(&from) && is_exponential_schema(to) && to < from
 }
 
 #[cfg(test)]

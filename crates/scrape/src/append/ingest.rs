@@ -353,7 +353,7 @@ impl Run<'_> {
                     self.refusals.out_of_order += 1;
                     metrics.out_of_order.inc();
                 }
-                AppendError::DuplicateTimestamp => {
+                AppendError::DuplicateTimestamp | AppendError::DuplicateFloat { .. } => {
                     self.refusals.duplicate += 1;
                     metrics.duplicate_timestamp.inc();
                 }

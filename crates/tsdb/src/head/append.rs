@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::sample::Value;
 use model::staleness::is_stale;
-use model::{FloatHistogram, Histogram, Labels, Metadata, Timestamp};
+use model::{Exemplar, FloatHistogram, Histogram, Labels, Metadata, Timestamp};
 use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 
 use super::Head;
@@ -169,48 +169,59 @@ impl HeadAppender {
     }
 
     fn append_exemplars(&mut self, batch: &Batch<'_>, results: &mut Vec<(u32, AppendError)>) {
-        let head = self.head.clone();
-        let ring = head.exemplars.read();
-        if ring.len_max() == 0 {
-            return;
-        }
         for (index, (position, exemplar)) in batch.exemplars.iter().enumerate() {
             let position = *position as usize;
             let series_ref = batch.series.get(position).copied().unwrap_or_default();
-            let Some(series) = self.exemplar_series(&head, &ring, series_ref.0) else {
-                results.push((index as u32, AppendError::UnknownSeries));
-                continue;
-            };
             let timestamp = exemplar
                 .timestamp
                 .or_else(|| time_at(&batch.times, position))
                 .unwrap_or_default();
-            let labels = exemplar.labels.clone();
-            let kept = Kept {
-                series_ref: series_ref.0,
-                series: series.clone(),
-                timestamp,
-                value: exemplar.value,
-                labels: labels.clone(),
-            };
-            if let Err(refused) = ring.check(&kept) {
-                if refused == AppendError::OutOfOrderExemplar {
-                    head.metrics.exemplars_out_of_order.inc();
-                }
+            if let Err(refused) = self.keep_exemplar(series_ref, exemplar, timestamp) {
                 results.push((index as u32, refused));
-                continue;
             }
-            let value = exemplar.value;
-            self.exemplars.push((
-                series,
-                ExemplarEntry {
-                    series_ref: series_ref.0,
-                    timestamp,
-                    value,
-                    labels,
-                },
-            ));
         }
+    }
+
+    /// Checks and keeps one exemplar.
+    fn keep_exemplar(
+        &mut self,
+        series_ref: SeriesRef,
+        exemplar: &Exemplar,
+        timestamp: Timestamp,
+    ) -> Result<(), AppendError> {
+        let head = self.head.clone();
+        let ring = head.exemplars.read();
+        if ring.len_max() == 0 {
+            return Ok(());
+        }
+        let series = self
+            .exemplar_series(&head, &ring, series_ref.0)
+            .ok_or(AppendError::UnknownSeries)?;
+        let labels = exemplar.labels.clone();
+        let value = exemplar.value;
+        let kept = Kept {
+            series_ref: series_ref.0,
+            series: series.clone(),
+            timestamp,
+            value,
+            labels: labels.clone(),
+        };
+        if let Err(refused) = ring.check(&kept) {
+            if refused == AppendError::OutOfOrderExemplar {
+                head.metrics.exemplars_out_of_order.inc();
+            }
+            return Err(refused);
+        }
+        self.exemplars.push((
+            series,
+            ExemplarEntry {
+                series_ref: series_ref.0,
+                timestamp,
+                value,
+                labels,
+            },
+        ));
+        Ok(())
     }
 
     /// The series of an exemplar, pinned, and its labels.
@@ -507,6 +518,22 @@ impl Appender for HeadAppender {
             self.append_exemplars(batch, exemplar_results);
         }
         Ok(())
+    }
+
+    fn known_series(&mut self, labels: &Labels) -> Option<SeriesRef> {
+        self.head.find(labels)
+    }
+
+    fn oldest_taken(&self) -> Option<Timestamp> {
+        self.min_valid
+    }
+
+    fn append_exemplar(
+        &mut self,
+        series: SeriesRef,
+        exemplar: &Exemplar,
+    ) -> Result<(), AppendError> {
+        self.keep_exemplar(series, exemplar, exemplar.timestamp.unwrap_or_default())
     }
 
     fn update_metadata(

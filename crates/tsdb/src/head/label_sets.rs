@@ -13,7 +13,7 @@ use super::symbols::{SymbolId, Symbols, SymbolsView};
 pub(crate) type LabelSet = SmallVec<[u8; 64]>;
 
 /// Packs `labels` if all their strings have numbers.
-fn pack_known(labels: &Labels, symbols: &SymbolsView<'_>) -> Option<LabelSet> {
+pub(crate) fn pack_known(labels: &Labels, symbols: &SymbolsView<'_>) -> Option<LabelSet> {
     let mut set = LabelSet::new();
     for (name, value) in labels {
         push(&mut set, symbols.find(name)?);

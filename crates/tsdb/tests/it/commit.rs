@@ -81,7 +81,7 @@ fn order_rules_are_those_of_the_reference() {
     );
     assert_eq!(
         commit(&db, &[(&a, 10 * hour, 2.0)]),
-        [(0, AppendError::DuplicateTimestamp)]
+        [(0, AppendError::duplicate_float(10 * hour, Some(1.0), 2.0))]
     );
     assert_eq!(
         commit(&db, &[(&a, 10 * hour - 1, 2.0)]),

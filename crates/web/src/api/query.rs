@@ -139,6 +139,7 @@ fn write(call: &Call, result: QueryResult, limit: usize, out: &mut Vec<u8>) -> A
     let mut remarks = Remarks {
         warnings: result.warnings,
         infos: result.infos,
+        ..Remarks::default()
     };
     let mut value = result.value.map_err(failed)?;
     if limit > 0 && truncate(&mut value, limit) {

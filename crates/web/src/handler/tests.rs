@@ -1,5 +1,7 @@
 //! The endpoints as clients see them, without a network and with a store in memory.
 
+mod storage_endpoints;
+
 use std::sync::atomic::AtomicBool;
 
 use model::{Labels, Metadata, MetricType};
@@ -107,24 +109,9 @@ fn options(prefix: &str, lifecycle_enabled: bool) -> Options {
     }
 }
 
-fn handler_with(options: Options) -> Arc<Handler> {
-    let registry = Registry::new();
-    let pool = Pool::new("query", 1, 8).expect("threads");
-    let (reload, mut reloads) = mpsc::channel::<ReloadRequest>(1);
-    tokio::spawn(async move {
-        while let Some(done) = reloads.recv().await {
-            let _ = done.send(Err("bad file".to_owned()));
-        }
-    });
-    let quitting = AtomicBool::new(false);
-    let lifecycle = Lifecycle {
-        reload,
-        quit: Box::new(move || !quitting.swap(true, Ordering::Relaxed)),
-    };
-    let handler = Handler::new(options, &registry, pool, lifecycle);
-    let store = store();
-    handler.set_backend(Backend {
-        queryable: Arc::new(store),
+fn backend() -> Backend {
+    Backend {
+        queryable: Arc::new(store()),
         engine: Arc::new(promql::Engine::new(promql::EngineOptions::default())),
         per_step_stats: false,
         parser_options: promql_parser::ParserOptions::default(),
@@ -147,7 +134,32 @@ fn handler_with(options: Options) -> Arc<Handler> {
             series_by_metric_name: vec![("<m>".to_owned(), 2); top],
             ..TsdbInfo::default()
         }),
+        exemplars: Box::new(|_, _, _| Ok(Vec::new())),
+        admin: None,
+        write_receiver: None,
+    }
+}
+
+fn handler_with(options: Options) -> Arc<Handler> {
+    handler_of(options, backend())
+}
+
+fn handler_of(options: Options, backend: Backend) -> Arc<Handler> {
+    let registry = Registry::new();
+    let pool = Pool::new("query", 1, 8).expect("threads");
+    let (reload, mut reloads) = mpsc::channel::<ReloadRequest>(1);
+    tokio::spawn(async move {
+        while let Some(done) = reloads.recv().await {
+            let _ = done.send(Err("bad file".to_owned()));
+        }
     });
+    let quitting = AtomicBool::new(false);
+    let lifecycle = Lifecycle {
+        reload,
+        quit: Box::new(move || !quitting.swap(true, Ordering::Relaxed)),
+    };
+    let handler = Handler::new(options, &registry, pool, lifecycle);
+    handler.set_backend(backend);
     handler.set_readiness(Readiness::Ready);
     Arc::new(handler)
 }

@@ -69,6 +69,15 @@ fn meaning(endpoint: Endpoint) -> &'static str {
         Endpoint::RuntimeInfo => "start time, directories, limits",
         Endpoint::Flags => "all flags with their values",
         Endpoint::TsdbStatus => "cardinality of the head",
+        Endpoint::QueryExemplars => "exemplars of the series that an expression selects",
+        Endpoint::RemoteWrite => {
+            "takes remote write 1.0 and 2.0; needs `--web.enable-remote-write-receiver`"
+        }
+        Endpoint::DeleteSeries => "deletes samples; needs `--web.enable-admin-api`",
+        Endpoint::CleanTombstones => {
+            "frees the space of deleted samples; needs `--web.enable-admin-api`"
+        }
+        Endpoint::Snapshot => "copies the data; needs `--web.enable-admin-api`",
         Endpoint::WalReplay => "progress of reading the log at start",
     }
 }

@@ -197,10 +197,13 @@ impl SeriesState {
             Some((_, last)) if timestamp < last => Err(AppendError::OutOfOrder),
             Some((_, last)) if timestamp == last => {
                 if self.is_last_value(value) {
-                    Ok(Fit::Repeated)
-                } else {
-                    Err(AppendError::DuplicateTimestamp)
+                    return Ok(Fit::Repeated);
                 }
+                let &Value::Float(new) = value else {
+                    return Err(AppendError::DuplicateTimestamp);
+                };
+                let existing = self.last_histogram().is_none().then(|| self.open.value());
+                Err(AppendError::duplicate_float(timestamp, existing, new))
             }
             _ => Ok(Fit::New),
         }

@@ -78,7 +78,7 @@ fn repeats_are_told_from_other_values() {
     assert_eq!(state.fit(5, &nan, 0), Ok(Fit::Repeated));
     assert_eq!(
         state.fit(5, &Value::Float(0.0), 0),
-        Err(AppendError::DuplicateTimestamp)
+        Err(AppendError::duplicate_float(5, Some(f64::NAN), 0.0))
     );
     assert_eq!(state.fit(6, &nan, 0), Ok(Fit::New));
     assert_eq!(state.fit(4, &nan, 0), Err(AppendError::OutOfOrder));
