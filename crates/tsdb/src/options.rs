@@ -24,7 +24,7 @@ pub struct Options {
     pub merge_overlapping: bool,
     /// What is kept of old blocks.
     pub retention: Retention,
-    /// Milliseconds that a sample may be older than its series' newest. Only 0 works so far.
+    /// Milliseconds that a sample may be older than its series' newest; 0 for none.
     pub out_of_order_window_ms: i64,
     /// Most exemplars kept in memory; 0 switches their storage off.
     pub exemplars_max: usize,
@@ -64,8 +64,8 @@ impl Options {
         if self.samples_per_chunk == 0 {
             return refuse("samples per chunk must be positive");
         }
-        if self.out_of_order_window_ms != 0 {
-            return refuse("an out-of-order time window is not supported yet");
+        if self.out_of_order_window_ms < 0 {
+            return refuse("out-of-order time window cannot be negative");
         }
         Ok(())
     }

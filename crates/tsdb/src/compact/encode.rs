@@ -38,7 +38,7 @@ impl Open {
 /// Takes samples in order of time and gives chunks. A chunk ends where the kind of sample changes,
 /// where a histogram cannot go on in it, and at a number of samples.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     samples_max: u16,
     open: Option<Open>,
     bytes: Vec<u8>,
@@ -48,7 +48,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// Chunks have at most `samples_max` samples.
-    pub(super) fn new(samples_max: u16) -> Self {
+    pub(crate) fn new(samples_max: u16) -> Self {
         Self {
             samples_max: samples_max.max(1),
             open: None,
@@ -60,7 +60,7 @@ impl Encoder {
 
     /// Adds the sample at `index` of `columns`. Chunks that it completes go to `chunks`, their
     /// bytes to the end of `data`.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         columns: &SampleColumns,
         index: usize,
@@ -95,7 +95,7 @@ impl Encoder {
     }
 
     /// Completes the open chunk.
-    pub(super) fn finish(&mut self, chunks: &mut Vec<SourceChunk>, data: &mut Vec<u8>) {
+    pub(crate) fn finish(&mut self, chunks: &mut Vec<SourceChunk>, data: &mut Vec<u8>) {
         let Some(open) = self.open.take() else {
             return;
         };

@@ -7,7 +7,7 @@ use model::{Matcher, Timestamp};
 use super::Shared;
 use super::gauges::dir_bytes;
 use crate::Error;
-use crate::block::meta::Compaction;
+use crate::block::meta::{Compaction, FROM_OUT_OF_ORDER};
 use crate::compact::{WriteOptions, write_block};
 use crate::head::source::HeadSource;
 
@@ -21,6 +21,7 @@ impl Shared {
         }
         if let Some(end) = cut_until {
             self.head.truncate_log(end)?;
+            self.cut_late()?;
         }
         // Stopping early when the head is due again: appends matter more.
         while self.closing.check().is_ok() && !self.head.is_compactable() {
@@ -89,6 +90,38 @@ impl Shared {
             return Err(err);
         }
         Ok(end)
+    }
+
+    /// Makes blocks of the late samples, one a range.
+    fn cut_late(&self) -> Result<(), Error> {
+        let head = &self.head;
+        let Some((last, last_segment)) = head.write_late()? else {
+            return Ok(());
+        };
+        let Some((oldest, newest)) = head.out_of_order.range() else {
+            return Ok(());
+        };
+        let range = head.rules.range_ms;
+        let mut begin = oldest.div_euclid(range).saturating_mul(range);
+        while begin <= newest {
+            self.closing.check()?;
+            let end = begin.saturating_add(range);
+            let mut source = HeadSource::late(head.clone(), begin, end.saturating_sub(1), last);
+            if source.len() > 0 {
+                let mut compaction = Compaction {
+                    level: 1,
+                    ..Compaction::default()
+                };
+                compaction.hints.push(FROM_OUT_OF_ORDER.to_owned());
+                let options = self.write_options();
+                write_block(&self.dir, &mut source, (begin, end), compaction, &options)?;
+            }
+            begin = end;
+        }
+        // Queries that begin now find the late samples in both places until those before are through.
+        self.blocks.reload(self.head_bytes())?;
+        head.truncate_late(last);
+        self.late_log.truncate(last_segment)
     }
 
     fn write_options(&self) -> WriteOptions {

@@ -1,6 +1,6 @@
 //! Opening: lock, blocks, head chunk files, log.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,13 +8,14 @@ use parking_lot::{Mutex, RwLock};
 use stdx::cancel::CancelToken;
 use telemetry::Registry;
 
+use super::late_log::LateLog;
 use super::maintenance::Maintenance;
 use super::{Db, Shared, gauges};
 use crate::blocks::{Blocks, BlocksOptions};
 use crate::head::log::Log;
 use crate::head::series::ChunkRules;
 use crate::head::{Head, replay};
-use crate::head_chunks::{self, HeadChunks};
+use crate::head_chunks::{self, ChunkRef, HeadChunks};
 use crate::lock_file::LockFile;
 use crate::metrics::HeadMetrics;
 use crate::wal::{self, Writer, WriterMetrics};
@@ -34,7 +35,6 @@ impl Db {
         };
         let wal_dir = dir.join("wal");
         wal::create_log_dir(&wal_dir)?;
-        warn_about_other_data(dir);
         let rules = ChunkRules {
             range_ms: options.block_duration_ms,
             samples: options.samples_per_chunk,
@@ -60,8 +60,18 @@ impl Db {
             head.set_begin(end);
         }
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
-        let log = load_log(&head, &wal_dir, &options, &wal_metrics)?;
+        let (log, last_chunk) = load_log(&head, &wal_dir, &options, &wal_metrics)?;
         *head.wal.lock() = Some(log);
+        head.out_of_order
+            .set_window_ms(options.out_of_order_window_ms);
+        let wbl_metrics = WriterMetrics::new(registry, "prometheus_tsdb_out_of_order_wbl");
+        let late_log = LateLog {
+            dir: dir.join("wbl"),
+            segment_bytes: options.wal_segment_bytes,
+            compression: options.wal_compression,
+            metrics: wbl_metrics,
+        };
+        late_log.load(&head, last_chunk)?;
         let took = start.elapsed();
         head.metrics.replay_duration.set(took.as_secs_f64());
         tracing::info!(
@@ -75,6 +85,7 @@ impl Db {
             dir: dir.to_owned(),
             head,
             blocks,
+            late_log,
             view: RwLock::new(()),
             changing_blocks: Mutex::new(()),
             replay_status: options.replay_status,
@@ -99,7 +110,7 @@ fn load_log(
     dir: &Path,
     options: &Options,
     metrics: &WriterMetrics,
-) -> Result<Log, Error> {
+) -> Result<(Log, ChunkRef), Error> {
     wal::remove_temporary(dir)?;
     let replayed = replay::replay(head, dir, &options.replay_status)?;
     if let Some(corruption) = &replayed.corruption {
@@ -127,18 +138,5 @@ fn load_log(
         options.wal_compression,
         metrics.clone(),
     )?;
-    Ok(Log::new(writer, replayed.newest))
-}
-
-/// Says which data of the reference is in the directory but not served yet.
-fn warn_about_other_data(dir: &Path) {
-    let has_segments = |path: PathBuf| {
-        std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
-    };
-    if has_segments(dir.join("wbl")) {
-        tracing::warn!(
-            component = "tsdb",
-            "Out-of-order data is not supported yet: it is left alone and not served"
-        );
-    }
+    Ok((Log::new(writer, replayed.newest), replayed.last_chunk))
 }
