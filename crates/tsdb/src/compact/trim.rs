@@ -50,7 +50,7 @@ impl Wanted {
     }
 
     /// Whether a chunk with these times is wanted as a whole, in part (`None`), or not at all.
-    fn judges(&self, mint: Timestamp, maxt: Timestamp) -> Option<bool> {
+    pub(super) fn judges(&self, mint: Timestamp, maxt: Timestamp) -> Option<bool> {
         if maxt < self.range.0 || mint > self.range.1 {
             return Some(false);
         }

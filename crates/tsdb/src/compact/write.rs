@@ -110,6 +110,7 @@ fn write_series(
     let mut series = SourceSeries::default();
     let mut trimmer = Trimmer::default();
     let mut merger = Merger::new(options.samples_per_chunk);
+    let mut wanted_chunks = [Vec::new()];
     let mut chunks: Vec<SourceChunk> = Vec::new();
     let mut count = 0_usize;
     loop {
@@ -127,14 +128,13 @@ fn write_series(
             labels: format!("{:?}", series.labels),
             source,
         };
+        let [kept] = &mut wanted_chunks;
         trimmer
-            .trim(&series.chunks, &mut series.data, &wanted, &mut chunks)
+            .trim(&series.chunks, &mut series.data, &wanted, kept)
             .map_err(failed)?;
-        if !chunks.is_sorted_by_key(|chunk| (chunk.mint, chunk.maxt)) {
-            chunks.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
-        }
+        kept.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
         merger
-            .merge(&mut chunks, &mut series.data)
+            .merge(&wanted_chunks, &mut series.data, &mut chunks)
             .map_err(failed)?;
         let encoded = |chunk: &SourceChunk| NewChunk {
             mint: chunk.mint,
