@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chunk::Encoding;
 use model::{Labels, Timestamp};
 
 use crate::Error;
@@ -71,8 +72,9 @@ pub(crate) struct BlocksSource {
 }
 
 impl BlocksSource {
-    /// Merges `blocks`, given by first time; deletions are those of this moment.
-    pub(crate) fn new(blocks: &[Arc<Block>]) -> Self {
+    /// Merges `blocks`, given by first time; deletions are those of this moment. Floats are encoded
+    /// as `floats` says where chunks overlap.
+    pub(crate) fn new(blocks: &[Arc<Block>], floats: Encoding) -> Self {
         let inputs = blocks.iter().map(|block| {
             let meta = block.meta();
             Input {
@@ -91,7 +93,7 @@ impl BlocksSource {
             heap: TieHeap::default(),
             current: (0..blocks.len()).collect(),
             trimmer: Trimmer::default(),
-            merger: Merger::new(SAMPLES_PER_CHUNK),
+            merger: Merger::new(SAMPLES_PER_CHUNK, floats),
             chunks: Vec::new(),
             kept: Vec::new(),
         }

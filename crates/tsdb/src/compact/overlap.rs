@@ -5,11 +5,11 @@
 //! samples of chunks that overlap are merged by another heap: the merge asks the chunk it is at
 //! first, and lets the heap's top win a tie.
 
-use chunk::DecodeError;
+use chunk::{DecodeError, Encoding};
 use model::Timestamp;
 use model::sample::SampleColumns;
 
-use crate::compact::encode::Encoder;
+use crate::compact::encode::{Choice, Encoder};
 use crate::compact::source::SourceChunk;
 use crate::compact::tie_heap::TieHeap;
 
@@ -24,6 +24,7 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Merger {
     samples_max: u16,
+    floats: Encoding,
     /// The lists being merged, then those of chunks encoded anew.
     lists: Vec<Vec<SourceChunk>>,
     heap: TieHeap<Place>,
@@ -34,10 +35,12 @@ pub(super) struct Merger {
 }
 
 impl Merger {
-    /// Chunks that are encoded anew have at most `samples_max` samples.
-    pub(super) fn new(samples_max: u16) -> Self {
+    /// Chunks that are encoded anew have at most `samples_max` samples; those of floats are encoded
+    /// as `floats` says.
+    pub(super) fn new(samples_max: u16, floats: Encoding) -> Self {
         Self {
             samples_max,
+            floats,
             lists: Vec::new(),
             heap: TieHeap::default(),
             group: Vec::new(),
@@ -113,7 +116,7 @@ impl Merger {
 
     fn merge_group(&mut self, data: &mut Vec<u8>) -> Result<Vec<SourceChunk>, DecodeError> {
         let mut samples = ChainedSamples::new(&self.group, &mut self.free);
-        let mut encoder = Encoder::new(self.samples_max);
+        let mut encoder = Encoder::new(self.samples_max, Choice::Floats(self.floats));
         let mut encoded = Vec::new();
         while let Some((columns, index)) = samples.next(data)? {
             encoder.add(columns, index, &mut encoded, data)?;

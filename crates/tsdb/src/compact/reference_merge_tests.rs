@@ -9,10 +9,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chunk::Encoding;
 use model::sample::{SampleColumns, Value};
 use model::{CounterResetHint, FloatHistogram, Histogram, Labels, Span};
 
-use super::encode::Encoder;
+use super::encode::{Choice, Encoder};
 use crate::Error;
 use crate::block::Block;
 use crate::block::meta::Compaction;
@@ -75,7 +76,7 @@ impl Source for Rows {
             return Ok(false);
         };
         series.labels = labels;
-        let mut encoder = Encoder::new(CHUNK_LEN);
+        let mut encoder = Encoder::new(CHUNK_LEN, Choice::Floats(Encoding::Xor));
         let (chunks, data) = (&mut series.chunks, &mut series.data);
         for index in 0..columns.len() {
             encoder.add(&columns, index, chunks, data).unwrap();
@@ -215,7 +216,7 @@ fn overlapping_blocks_become_the_chunks_that_the_reference_makes_of_them() {
     let blocks = write_blocks(dir.path());
     let metas: Vec<_> = blocks.iter().map(|block| block.meta()).collect();
     let (range, compaction) = lineage(&metas);
-    let mut source = BlocksSource::new(&blocks);
+    let mut source = BlocksSource::new(&blocks, Encoding::Xor);
     let options = WriteOptions::default();
     let meta = write_block(dir.path(), &mut source, range, compaction, &options);
     let meta = meta.unwrap().unwrap();
