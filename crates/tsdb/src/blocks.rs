@@ -15,6 +15,7 @@ mod retention;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chunk::Encoding;
 use model::{Matcher, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use storage::Querier;
@@ -35,6 +36,8 @@ pub(crate) struct BlocksOptions {
     pub(crate) block_duration_max_ms: i64,
     /// Merges blocks that share times.
     pub(crate) merge_overlapping: bool,
+    /// How floats are encoded where chunks are merged: as XOR or XOR2.
+    pub(crate) floats: Encoding,
     /// What is kept.
     pub(crate) retention: Retention,
     /// Bytes that the log and the head's chunk files take now; they count for the retention.
@@ -47,6 +50,7 @@ impl Default for BlocksOptions {
             block_duration_ms: 2 * 60 * 60 * 1000,
             block_duration_max_ms: 31 * 24 * 60 * 60 * 1000,
             merge_overlapping: true,
+            floats: Encoding::Xor,
             retention: Retention::default(),
             head_bytes: 0,
         }
@@ -63,6 +67,7 @@ pub(crate) struct Blocks {
     /// Ranges of compaction, milliseconds.
     ranges: Vec<i64>,
     merge_overlapping: bool,
+    floats: Mutex<Encoding>,
     retention: Mutex<Retention>,
     blocks: Shared,
     /// Held by whoever changes blocks on the disk.
@@ -88,6 +93,7 @@ impl Blocks {
             dir: dir.to_path_buf(),
             ranges,
             merge_overlapping: options.merge_overlapping,
+            floats: Mutex::new(options.floats),
             retention: Mutex::new(Retention::default()),
             metrics: BlocksMetrics::new(registry, &shared),
             blocks: shared,
@@ -103,6 +109,11 @@ impl Blocks {
     pub(crate) fn set_retention(&self, retention: Retention) {
         self.metrics.show_retention(&retention);
         *self.retention.lock() = retention;
+    }
+
+    /// Changes how floats are encoded where chunks are merged, from the next compaction on.
+    pub(crate) fn set_floats(&self, floats: Encoding) {
+        *self.floats.lock() = floats;
     }
 
     /// What counts the work on blocks; the head's cuts count there too.

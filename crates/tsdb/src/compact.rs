@@ -18,6 +18,8 @@ mod metrics;
 mod overlap;
 mod plan;
 #[cfg(test)]
+mod reference_merge_tests;
+#[cfg(test)]
 pub(crate) mod test_blocks;
 mod tie_heap;
 mod trim;

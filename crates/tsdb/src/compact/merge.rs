@@ -1,19 +1,24 @@
 //! Several blocks as one source: series with the same labels become one, what is deleted is left
-//! out, and chunks come in order of time whatever block they are from.
+//! out, and chunks that share times are merged.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chunk::Encoding;
 use model::{Labels, Timestamp};
 
 use crate::Error;
 use crate::block::meta::{Compaction, FROM_OUT_OF_ORDER, Meta, Parent};
 use crate::block::tombstones::Tombstones;
 use crate::block::{Block, BlockError, BlockErrorKind};
+use crate::compact::overlap::Merger;
 use crate::compact::source::{Source, SourceChunk, SourceSeries};
 use crate::compact::tie_heap::TieHeap;
 use crate::compact::trim::{Trimmer, Wanted};
 use crate::index::ChunkMeta;
+
+/// Most samples of a chunk that is encoded anew because chunks overlap.
+pub(super) const SAMPLES_PER_CHUNK: u16 = 120;
 
 /// One of the blocks.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ struct Input {
     block: Arc<Block>,
     range: (Timestamp, Timestamp),
     tombstones: Arc<Tombstones>,
+    /// Times of the series that are kept.
+    wanted: Wanted,
     /// Series read so far.
     position: usize,
     series: u32,
@@ -29,16 +36,23 @@ struct Input {
 }
 
 impl Input {
-    /// Goes to the next series; `false` if there is none.
+    /// Goes to the next series with a wanted chunk; `false` if there is none.
     fn advance(&mut self) -> Result<bool, BlockErrorKind> {
         let index = self.block.index();
-        let Some(series) = index.series_at(self.position)? else {
-            return Ok(false);
-        };
-        self.position += 1;
-        self.series = series;
-        self.labels = index.series_into(series, &mut self.chunks)?;
-        Ok(true)
+        while let Some(series) = index.series_at(self.position)? {
+            self.position += 1;
+            self.series = series;
+            self.labels = index.series_into(series, &mut self.chunks)?;
+            let deleted = self.tombstones.of(u64::from(series)).to_vec();
+            self.wanted = Wanted::new(self.range, deleted);
+            let wanted = &self.wanted;
+            self.chunks
+                .retain(|chunk| wanted.judges(chunk.mint, chunk.maxt) != Some(false));
+            if !self.chunks.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -51,18 +65,21 @@ pub(crate) struct BlocksSource {
     /// Inputs whose series was given out last.
     current: Vec<usize>,
     trimmer: Trimmer,
+    merger: Merger,
     /// Chunks of one input, and what is wanted of them.
     chunks: Vec<SourceChunk>,
     kept: Vec<Vec<SourceChunk>>,
 }
 
 impl BlocksSource {
-    /// Merges `blocks`, given by first time; deletions are those of this moment.
-    pub(crate) fn new(blocks: &[Arc<Block>]) -> Self {
+    /// Merges `blocks`, given by first time; deletions are those of this moment. Floats are encoded
+    /// as `floats` says where chunks overlap.
+    pub(crate) fn new(blocks: &[Arc<Block>], floats: Encoding) -> Self {
         let inputs = blocks.iter().map(|block| {
             let meta = block.meta();
             Input {
                 range: (meta.min_time, meta.max_time.saturating_sub(1)),
+                wanted: Wanted::new((0, 0), Vec::new()),
                 tombstones: block.tombstones(),
                 block: block.clone(),
                 position: 0,
@@ -76,6 +93,7 @@ impl BlocksSource {
             heap: TieHeap::default(),
             current: (0..blocks.len()).collect(),
             trimmer: Trimmer::default(),
+            merger: Merger::new(SAMPLES_PER_CHUNK, floats),
             chunks: Vec::new(),
             kept: Vec::new(),
         }
@@ -131,11 +149,9 @@ impl BlocksSource {
                 end: series.data.len(),
             });
         }
-        let deleted = input.tombstones.of(u64::from(input.series)).to_vec();
-        let wanted = Wanted::new(input.range, deleted);
         let trimmed = self
             .trimmer
-            .trim(&self.chunks, &mut series.data, &wanted, kept);
+            .trim(&self.chunks, &mut series.data, &input.wanted, kept);
         trimmed.map_err(|source| Error::SourceChunk {
             labels: format!("{:?}", input.labels),
             source,
@@ -167,7 +183,13 @@ impl Source for BlocksSource {
             series.labels = labels(&self.inputs, *first).clone();
         }
         let lists = self.kept.get(..current.len()).unwrap_or_default();
-        merge_by_time(lists, &mut series.chunks);
+        let merged = self
+            .merger
+            .merge(lists, &mut series.data, &mut series.chunks);
+        merged.map_err(|source| Error::SourceChunk {
+            labels: format!("{:?}", series.labels),
+            source,
+        })?;
         self.current = current;
         Ok(true)
     }
@@ -176,31 +198,6 @@ impl Source for BlocksSource {
 fn labels(inputs: &[Input], input: usize) -> &Labels {
     static NONE: std::sync::LazyLock<Labels> = std::sync::LazyLock::new(Labels::empty);
     inputs.get(input).map_or(&NONE, |input| &input.labels)
-}
-
-/// Puts the chunks of all lists into one, by first time, then by last.
-fn merge_by_time(lists: &[Vec<SourceChunk>], merged: &mut Vec<SourceChunk>) {
-    if let [list] = lists {
-        merged.extend_from_slice(list);
-        return;
-    }
-    let is_less = |one: &&[SourceChunk], other: &&[SourceChunk]| {
-        let key = |list: &[SourceChunk]| list.first().map(|chunk| (chunk.mint, chunk.maxt));
-        key(one) < key(other)
-    };
-    let mut heap = TieHeap::default();
-    for list in lists.iter().filter(|list| !list.is_empty()) {
-        heap.push(list.as_slice(), is_less);
-    }
-    while let Some(list) = heap.pop(is_less) {
-        let Some((first, rest)) = list.split_first() else {
-            continue;
-        };
-        merged.push(*first);
-        if !rest.is_empty() {
-            heap.push(rest, is_less);
-        }
-    }
 }
 
 /// The range of the block that `metas` become, and what it says about where it comes from.

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use chunk::Encoding;
 use model::Timestamp;
 use stdx::cancel::CancelToken;
 
@@ -29,6 +30,8 @@ pub(crate) struct WriteOptions {
     pub(crate) chunk_file_bytes: u64,
     /// Most samples of a chunk that is encoded anew because chunks overlap.
     pub(crate) samples_per_chunk: u16,
+    /// How floats are encoded where chunks overlap.
+    pub(crate) floats: Encoding,
     /// What counts the work.
     pub(crate) metrics: Option<CompactionMetrics>,
     /// Stops the writing; nothing of the block remains then.
@@ -40,6 +43,7 @@ impl Default for WriteOptions {
         Self {
             chunk_file_bytes: CHUNK_FILE_BYTES,
             samples_per_chunk: 120,
+            floats: Encoding::Xor,
             metrics: None,
             cancel: CancelToken::new(),
         }
@@ -109,7 +113,8 @@ fn write_series(
 ) -> Result<(), Error> {
     let mut series = SourceSeries::default();
     let mut trimmer = Trimmer::default();
-    let mut merger = Merger::new(options.samples_per_chunk);
+    let mut merger = Merger::new(options.samples_per_chunk, options.floats);
+    let mut wanted_chunks = [Vec::new()];
     let mut chunks: Vec<SourceChunk> = Vec::new();
     let mut count = 0_usize;
     loop {
@@ -127,14 +132,13 @@ fn write_series(
             labels: format!("{:?}", series.labels),
             source,
         };
+        let [kept] = &mut wanted_chunks;
         trimmer
-            .trim(&series.chunks, &mut series.data, &wanted, &mut chunks)
+            .trim(&series.chunks, &mut series.data, &wanted, kept)
             .map_err(failed)?;
-        if !chunks.is_sorted_by_key(|chunk| (chunk.mint, chunk.maxt)) {
-            chunks.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
-        }
+        kept.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
         merger
-            .merge(&mut chunks, &mut series.data)
+            .merge(&wanted_chunks, &mut series.data, &mut chunks)
             .map_err(failed)?;
         let encoded = |chunk: &SourceChunk| NewChunk {
             mint: chunk.mint,

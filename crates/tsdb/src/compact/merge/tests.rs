@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use chunk::Encoding;
 use model::{Labels, MatchOp, Matcher, Timestamp};
 use proptest::prelude::*;
 
@@ -18,7 +19,7 @@ type Written = BTreeMap<Labels, BTreeMap<Timestamp, f64>>;
 fn merge(dir: &Path, blocks: &[Arc<Block>]) -> Option<(Compaction, Written)> {
     let metas: Vec<_> = blocks.iter().map(|block| block.meta()).collect();
     let (range, compaction) = lineage(&metas);
-    let mut source = BlocksSource::new(blocks);
+    let mut source = BlocksSource::new(blocks, Encoding::Xor);
     let meta = write_block(
         dir,
         &mut source,
