@@ -1,15 +1,17 @@
 //! What the web side is given of the rest of the server.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp as UtcTime;
 use memory::budget::Budget;
 use promql::Engine;
 use remote::{Receiver, ReceiverOptions};
 use telemetry::Registry;
 use tsdb::{Db, NamedCount};
-use web::{Backend, RuntimeInfo, TsdbInfo, WriteReceiver};
+use web::{Admin, Backend, RuntimeInfo, TsdbInfo, WriteReceiver};
 
 use crate::limits;
 use crate::monitor::Parts;
@@ -42,7 +44,7 @@ pub(crate) fn new(
         runtime_info: runtime_info(parts, start_time),
         tsdb_info: tsdb_info(db),
         exemplars: exemplars(db),
-        admin: None,
+        admin: admin(parts, db),
         write_receiver: write_receiver(parts, db, registry),
     }
 }
@@ -81,6 +83,46 @@ fn exemplars(db: &Arc<Db>) -> Box<web::handler::FindExemplars> {
             .map(|series| (series.labels, series.exemplars))
             .collect())
     })
+}
+
+/// The administrative endpoints, if they are switched on.
+fn admin(parts: &Parts, db: &Arc<Db>) -> Option<Admin> {
+    if !parts.settings.flags.is_on("web.enable-admin-api") {
+        return None;
+    }
+    let snapshots = parts.settings.data_directory().join("snapshots");
+    let (deleting, cleaning, copying) = (db.clone(), db.clone(), db.clone());
+    Some(Admin {
+        delete: Box::new(move |mint, maxt, matchers| {
+            if mint > maxt {
+                return Ok(());
+            }
+            let selector = [matchers.to_vec()];
+            let deleted = deleting.delete(mint, maxt, &selector);
+            deleted.map_err(|err| err.to_string())
+        }),
+        clean_tombstones: Box::new(move || {
+            let cleaned = cleaning.clean_tombstones();
+            cleaned.map_err(|err| err.to_string())
+        }),
+        snapshot: Box::new(move |with_head| {
+            let name = snapshot_name(SystemTime::now());
+            let directory = snapshots.join(&name);
+            std::fs::create_dir_all(&directory)
+                .map_err(|err| format!("create snapshot directory: {err}"))?;
+            copying
+                .snapshot(&directory, with_head)
+                .map_err(|err| format!("create snapshot: {err}"))?;
+            Ok(name)
+        }),
+    })
+}
+
+/// Time of the snapshot and a random number: two at the same second are two snapshots.
+fn snapshot_name(now: SystemTime) -> String {
+    let time = UtcTime::try_from(now).unwrap_or(UtcTime::UNIX_EPOCH);
+    let random = RandomState::new().build_hasher().finish() >> 1;
+    format!("{}-{random:016x}", time.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 /// The remote write receiver, if it is switched on.
@@ -128,4 +170,19 @@ fn tsdb_info(db: &Arc<Db>) -> Box<dyn Fn(usize) -> TsdbInfo + Send + Sync> {
             series_by_label_pair: list(top.series_by_label_pair),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_named_by_time_and_number() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_852_152);
+        let name = snapshot_name(now);
+        let (time, number) = name.split_once('-').expect("two parts");
+        assert_eq!(time, "20261128T074912Z");
+        assert!(number.len() == 16 && u64::from_str_radix(number, 16).is_ok());
+        assert_ne!(name, snapshot_name(now));
+    }
 }

@@ -1,8 +1,7 @@
 //! What the reference has and we have not yet.
 //!
 //! The contract (`docs/compat.md`): what would change what is stored or answered stops the server
-//! with a sentence that names it; feature names, retention and the switch of the administrative API
-//! only warn.
+//! with a sentence that names it; feature names and retention only warn.
 
 use crate::settings::Settings;
 
@@ -23,7 +22,6 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Flags that only warn.
 const WARNED: &[(&str, &str)] = &[
-    ("web.enable-admin-api", "the administrative API"),
     ("web.console.templates", "console templates"),
     ("web.console.libraries", "console templates"),
     (

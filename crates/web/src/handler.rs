@@ -389,7 +389,9 @@ impl Handler {
                 let mut out = b"{\"status\":\"success\",\"data\":".to_vec();
                 api::wal_replay(&mut out, (self.options.wal_replay)());
                 out.push(b'}');
-                with_type(StatusCode::OK, "application/json", out)
+                let mut answer = with_type(StatusCode::OK, "application/json", out);
+                self.allow_origin(request.headers(), answer.headers_mut());
+                answer
             }
             Endpoint::RemoteWrite => self.remote_write(request).await,
             _ => self.api(endpoint, parameter, request).await,

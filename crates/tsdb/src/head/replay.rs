@@ -150,14 +150,20 @@ pub(crate) fn replay(head: &Head, dir: &Path, status: &ReplayStatus) -> Result<R
     }
     let segments = wal::segments(dir)?;
     let last = segments.last().map_or(first, |(number, _)| *number);
-    status.begin(first.min(last), last);
+    // The segment that is about to be begun counts too, as in the reference.
+    let next = if segments.is_empty() {
+        first
+    } else {
+        last.saturating_add(1)
+    };
+    status.begin(first.min(last), next);
     let mut reader = LogReader::open(dir, first)?;
     let read = reader.for_each(|segment, record| {
         status.reached(segment);
         replay.segment = segment;
         replay.record(record)
     });
-    status.reached(last);
+    status.reached(next);
     replay.report();
     replay.keep_other_refs(last);
     let corruption = match read {
