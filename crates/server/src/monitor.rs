@@ -178,6 +178,7 @@ impl Parts {
         }
         self.store
             .set_exemplars_max(exemplars_max(&self.settings, config));
+        self.store.set_retention(retention(&self.settings, config));
         let interval = config.global.evaluation_interval.as_ms();
         self.subquery_interval_ms.store(interval, Ordering::Relaxed);
         *self.state.yaml.write() = config.to_yaml();
@@ -219,6 +220,9 @@ impl Parts {
         let seed = scrape::offset::seed(&host_name(), &config.global.external_labels.to_labels());
         self.scrape
             .apply_config(options, seed)
+            .map_err(|err| err.to_string())?;
+        self.store
+            .set_out_of_order_window(out_of_order_window_ms(config))
             .map_err(|err| err.to_string())?;
         self.discovery.apply_config(providers.collect());
         Ok(())
@@ -474,6 +478,32 @@ fn exemplars_max(settings: &Settings, config: &Config) -> usize {
     })
 }
 
+/// What is kept of old blocks: the file's values, where it has any, before those of the flags.
+fn retention(settings: &Settings, config: &Config) -> tsdb::Retention {
+    let flags = &settings.flags;
+    let mut retention = tsdb::Retention {
+        time_ms: flags.int("storage.tsdb.retention.time"),
+        bytes: u64::try_from(flags.int("storage.tsdb.retention.size")).unwrap_or(0),
+        percentage: 0.0,
+    };
+    let section = config.storage.tsdb.as_ref();
+    if let Some(section) = section.and_then(|tsdb| tsdb.retention.as_ref()) {
+        if section.time.as_ms() > 0 {
+            retention.time_ms = section.time.as_ms();
+        }
+        if let Ok(bytes @ 1..) = u64::try_from(section.size.as_bytes()) {
+            retention.bytes = bytes;
+        }
+        retention.percentage = section.percentage;
+    }
+    retention
+}
+
+fn out_of_order_window_ms(config: &Config) -> i64 {
+    let section = config.storage.tsdb.as_ref();
+    section.map_or(0, |tsdb| tsdb.outofordertimewindow)
+}
+
 fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
     let flags = &settings.flags;
     let wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
@@ -484,11 +514,6 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         tsdb::wal::Compression::Snappy
     };
     let no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
-    let retention = tsdb::Retention {
-        time_ms: flags.int("storage.tsdb.retention.time"),
-        bytes: u64::try_from(flags.int("storage.tsdb.retention.size")).unwrap_or(0),
-        percentage: 0.0,
-    };
     let mut options = tsdb::Options {
         exemplars_max: exemplars_max(settings, config),
         no_lockfile,
@@ -496,7 +521,8 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         block_duration_ms: flags.int("storage.tsdb.min-block-duration"),
         block_duration_max_ms: flags.int("storage.tsdb.max-block-duration"),
         merge_overlapping: flags.is_on("storage.tsdb.allow-overlapping-compaction"),
-        retention,
+        retention: retention(settings, config),
+        out_of_order_window_ms: out_of_order_window_ms(config),
         maintenance: true,
         ..tsdb::Options::default()
     };

@@ -25,7 +25,7 @@ mod tie_heap;
 mod trim;
 mod write;
 
-pub(crate) use encode::Encoder;
+pub(crate) use encode::{Choice, Encoder};
 pub(crate) use merge::{BlocksSource, lineage, rewritten};
 pub(crate) use metrics::CompactionMetrics;
 pub(crate) use plan::{block_ranges, plan};

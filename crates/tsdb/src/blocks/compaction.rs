@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::Timestamp;
 use stdx::cancel::CancelToken;
 
 use super::Blocks;
@@ -14,6 +15,10 @@ use crate::compact::{BlocksSource, WriteOptions, lineage, plan, write_block};
 impl Blocks {
     /// Compacts the blocks that are due next into one and reloads; `false` if none are. The blocks
     /// of a step that fails are marked and left alone from then on.
+    ///
+    /// Blocks of late samples that reach beyond what was cut off the head in order are left alone
+    /// too: merged with others they would pass for the end of what was appended in order, and a
+    /// restart (of the reference as well) would skip that part of the log.
     pub(crate) fn compact_blocks(
         &self,
         head_bytes: u64,
@@ -21,7 +26,12 @@ impl Blocks {
     ) -> Result<bool, Error> {
         let _working = self.working.lock();
         let blocks = self.list();
-        let metas: Vec<Arc<Meta>> = blocks.iter().map(|block| block.meta()).collect();
+        let in_order_end = self.in_order_max_time().unwrap_or(Timestamp::MAX);
+        let metas: Vec<Arc<Meta>> = blocks
+            .iter()
+            .map(|block| block.meta())
+            .filter(|meta| meta.max_time <= in_order_end)
+            .collect();
         let planned = plan(&metas, &self.ranges, self.merge_overlapping);
         if planned.is_empty() {
             return Ok(false);

@@ -11,7 +11,7 @@ use crate::compact::source::SourceChunk;
 
 /// How the encoding of a chunk is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     /// That of the chunk that is encoded anew.
     Same(Encoding),
     /// Floats as configured; whatever holds start timestamps where there are some.

@@ -50,6 +50,7 @@ impl Db {
         let wal_bytes = gauges::dir_bytes(&wal_dir);
         let blocks_options = BlocksOptions {
             block_duration_ms: options.block_duration_ms,
+            floats: chunk::Encoding::Xor,
             block_duration_max_ms: options.block_duration_max_ms.max(options.block_duration_ms),
             merge_overlapping: options.merge_overlapping,
             retention: options.retention,

@@ -159,7 +159,6 @@ fn a_late_sample_beside_the_newest_one_keeps_both() {
     assert_eq!(before[&one].len(), 4);
     db.compact().unwrap();
     assert_eq!(read_all(&db), before);
-    for e in std::fs::read_dir(dir.path()).unwrap() { let p=e.unwrap().path().join("meta.json"); if p.exists() { eprintln!("{}", std::fs::read_to_string(p).unwrap()); } }
     drop(db);
     assert_eq!(read_all(&open_with(dir.path(), options())), before);
 }

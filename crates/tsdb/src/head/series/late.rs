@@ -1,11 +1,12 @@
 //! Samples of a series that came out of order: a sorted list in memory, written to a head chunk
 //! file when it is full.
 
+use chunk::Encoding;
 use model::Timestamp;
 use model::sample::{SampleColumns, Value};
 
 use super::chunks::ChunkBytes;
-use crate::compact::Encoder;
+use crate::compact::{Choice, Encoder};
 use crate::head::visibility::Snapshot;
 use crate::head_chunks::{ChunkRef, HeadChunks, NewHeadChunk};
 
@@ -79,7 +80,7 @@ impl LateSamples {
             columns.push(sample.timestamp, sample.value.clone());
         }
         let (mut chunks, mut data) = (Vec::new(), Vec::new());
-        let mut encoder = Encoder::new(u16::MAX);
+        let mut encoder = Encoder::new(u16::MAX, Choice::Floats(Encoding::Xor));
         for index in 0..columns.len() {
             encoder
                 .add(&columns, index, &mut chunks, &mut data)
