@@ -298,7 +298,8 @@ impl Replay<'_> {
             labels,
         } = entry;
         let mut ring = self.head.exemplars.write();
-        if ring.len_max() == 0 {
+        // Those of times that are in blocks are gone, as with the reference.
+        if ring.len_max() == 0 || timestamp < self.head.begin() {
             return;
         }
         let series = ring.series(series_ref).or_else(|| {
