@@ -19,6 +19,7 @@ pub mod index;
 pub mod wal;
 
 mod blocks;
+mod checked_once;
 mod db;
 mod error;
 mod exemplars;
