@@ -126,6 +126,7 @@ impl Parts {
             workers: append_pool.clone(),
             metrics: scrape::Metrics::new(registry),
             user_agent: user_agent(),
+            timestamp_tolerance: settings.timestamp_tolerance(),
         });
         let interval = settings.duration("scrape.discovery-reload-interval");
         let metrics = ManagerMetrics::new(registry);
