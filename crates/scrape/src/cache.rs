@@ -1,11 +1,12 @@
-//! What a loop knows of its target's lines: series text → series reference and labels.
+//! What a loop knows of its target's lines: series text → series reference.
 //!
 //! Two ways to an entry: line by line in the order of the last scrape (bytes compared, nothing
-//! hashed), else by hash. Entries not seen in a successful scrape are dropped after it.
+//! hashed), else by hash. Entries not seen in a successful scrape are dropped after it. There is an
+//! entry a series, so it is kept small: labels are not in it, they follow from the text.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use model::Labels;
+use model::MetricType;
 use std::hash::BuildHasher as _;
 use storage::SeriesRef;
 
@@ -20,18 +21,29 @@ pub(crate) type EntryId = u32;
 #[derive(Debug)]
 pub(crate) struct Entry {
     text: Box<[u8]>,
-    hash: u64,
-    /// Final labels; `None` if relabelling drops the series.
-    pub(crate) labels: Option<Labels>,
     /// Its reference in the store.
     pub(crate) series: SeriesRef,
+    hash: u32,
     /// Scrape in which it was last seen.
-    seen: u64,
+    seen: u32,
     /// Scrape in which it was last tracked for staleness.
-    pub(crate) tracked: u64,
+    tracked: u32,
     /// Place in `order`.
     place: u32,
+    /// Type of its family when it was met first; with the text it gives the labels.
+    pub(crate) metric_type: MetricType,
+    /// Whether relabelling drops the series.
+    pub(crate) dropped: bool,
 }
+
+impl Entry {
+    /// The series as the target writes it.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+const _: () = assert!(size_of::<Option<Entry>>() <= 48, "one for each series");
 
 /// The known lines of one target.
 #[derive(Debug, Default)]
@@ -41,7 +53,7 @@ pub(crate) struct Cache {
     by_text: HashTable<EntryId>,
     hasher: FixedState,
     /// Number of the current scrape.
-    scrape: u64,
+    scrape: u32,
     /// Samples of the last successful scrape, in order.
     order: Vec<EntryId>,
     order_next: Vec<EntryId>,
@@ -66,7 +78,8 @@ pub(crate) struct Found {
 impl Cache {
     /// Starts a scrape.
     pub(crate) fn begin(&mut self) {
-        self.scrape += 1;
+        // One a second for 136 years.
+        self.scrape = self.scrape.wrapping_add(1);
         self.cursor = 0;
         self.seen_count = 0;
         self.order_next.clear();
@@ -76,7 +89,7 @@ impl Cache {
 
     /// Number of the current scrape.
     pub(crate) fn scrape(&self) -> u64 {
-        self.scrape
+        self.scrape.into()
     }
 
     /// The text expected next, if lines come as in the last scrape.
@@ -108,9 +121,9 @@ impl Cache {
 
     /// Finds the entry of a text by its hash and says that its line was read.
     pub(crate) fn find(&mut self, text: &[u8]) -> Option<Found> {
-        let hash = self.hasher.hash_one(text);
+        let hash = self.hash(text);
         let entries = &self.entries;
-        let id = *self.by_text.find(hash, |id| {
+        let id = *self.by_text.find(spread(hash), |id| {
             entries
                 .get(*id as usize)
                 .and_then(Option::as_ref)
@@ -119,22 +132,27 @@ impl Cache {
         Some(self.see(id))
     }
 
-    /// Adds a text that [`find`](Self::find) did not find. `labels` are `None` if it is dropped.
+    fn hash(&self, text: &[u8]) -> u32 {
+        (self.hasher.hash_one(text) >> 32) as u32
+    }
+
+    /// Adds a text that [`find`](Self::find) did not find. `series` is `None` if it is dropped.
     pub(crate) fn insert(
         &mut self,
         text: &[u8],
-        labels: Option<Labels>,
-        series: SeriesRef,
+        metric_type: MetricType,
+        series: Option<SeriesRef>,
     ) -> EntryId {
-        let hash = self.hasher.hash_one(text);
+        let hash = self.hash(text);
         let entry = Entry {
             text: text.into(),
+            series: series.unwrap_or_default(),
             hash,
-            labels,
-            series,
             seen: self.scrape,
             tracked: 0,
             place: self.order_next.len() as u32,
+            metric_type,
+            dropped: series.is_none(),
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -149,11 +167,9 @@ impl Cache {
             }
         };
         let entries = &self.entries;
-        self.by_text.insert_unique(hash, id, |id| {
-            entries
-                .get(*id as usize)
-                .and_then(Option::as_ref)
-                .map_or(0, |entry| entry.hash)
+        self.by_text.insert_unique(spread(hash), id, |id| {
+            let entry = entries.get(*id as usize).and_then(Option::as_ref);
+            spread(entry.map_or(0, |entry| entry.hash))
         });
         self.order_next.push(id);
         self.seen_count += 1;
@@ -250,7 +266,10 @@ impl Cache {
                 continue;
             }
             let id = index as EntryId;
-            if let Ok(found) = self.by_text.find_entry(entry.hash, |other| *other == id) {
+            if let Ok(found) = self
+                .by_text
+                .find_entry(spread(entry.hash), |other| *other == id)
+            {
                 found.remove();
             }
             *slot = None;
@@ -261,6 +280,11 @@ impl Cache {
         self.order.retain(live);
         self.tracked_before.retain(live);
     }
+}
+
+/// A table's 64-bit hash from the 32 bits kept: the table looks at both ends.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]
@@ -274,7 +298,11 @@ mod tests {
                 Some(found) => found.id,
                 None => {
                     let number = text.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
-                    cache.insert(text.as_bytes(), Some(Labels::empty()), SeriesRef(number))
+                    cache.insert(
+                        text.as_bytes(),
+                        MetricType::Unknown,
+                        Some(SeriesRef(number)),
+                    )
                 }
             };
             cache.track(id);

@@ -276,6 +276,8 @@ impl ScrapeConfig {
         names.extend(self.discovery.not_built());
         let is_protobuf = |protocol: &ScrapeProtocol| *protocol == ScrapeProtocol::PrometheusProto;
         let protocols = self.scrape_protocols.as_deref().unwrap_or_default();
+        // `always_scrape_classic_histograms` holds by itself while nothing takes their place: what
+        // would (native histograms, conversion) is refused below.
         let options = [
             (
                 !protocols.is_empty() && protocols.iter().all(is_protobuf),

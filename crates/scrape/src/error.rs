@@ -1,5 +1,7 @@
 //! Why a scrape or a pool failed; the texts of scrape errors are what `lastError` shows.
 
+use model::labels::LABEL_BYTES_MAX;
+
 /// Errors of this crate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -30,6 +32,9 @@ pub enum Error {
     /// A sample with one label twice.
     #[error("label name {0} is not unique: invalid sample")]
     DuplicateLabel(String),
+    /// The text of a series is longer than any labels can be.
+    #[error("series of {0} bytes is too long, at most {LABEL_BYTES_MAX} are taken")]
+    SeriesTooLong(usize),
     /// Labels are too many or too long.
     #[error("{0}")]
     LabelLimit(String),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use discovery::TargetSets;
 use model::Labels;
@@ -26,6 +27,9 @@ pub struct ManagerOptions {
     pub metrics: Metrics,
     /// The User-Agent of requests, such as `Prometheus/3.14.0`.
     pub user_agent: String,
+    /// Scrapes that are late by at most this (and by at most a hundredth of their interval) get the
+    /// time they were due; `None` leaves all times as they are.
+    pub timestamp_tolerance: Option<Duration>,
 }
 
 /// Scrapes all jobs' targets. Clones share everything.
@@ -54,6 +58,7 @@ impl Manager {
             metrics: options.metrics,
             user_agent: options.user_agent,
             offset_seed: 0,
+            timestamp_tolerance: options.timestamp_tolerance,
         };
         Self {
             inner: Arc::new(Inner {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use discovery::TargetGroup;
@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) user_agent: String,
     pub(crate) offset_seed: u64,
+    pub(crate) timestamp_tolerance: Option<Duration>,
 }
 
 /// One job's targets.
@@ -266,6 +267,7 @@ impl ScrapePool {
             connection: self.client.connection(),
             workers: self.shared.workers.clone(),
             offset_seed: self.shared.offset_seed,
+            timestamp_tolerance: self.shared.timestamp_tolerance,
             forced_error: self.forced_error.clone(),
             at_once: false,
         })

@@ -17,9 +17,6 @@ use crate::fetch::{self, Answer};
 use crate::offset;
 use crate::target::{Health, LastScrape};
 
-/// A scrape that is late by at most this, and by at most a hundredth of its interval, gets the time
-/// it was due: regular times compress better.
-const TIMESTAMP_TOLERANCE: Duration = Duration::from_millis(2);
 /// How long to wait before offering work to a full pool again.
 const POOL_RETRY: Duration = Duration::from_millis(5);
 
@@ -48,6 +45,8 @@ pub(crate) struct ScrapeLoop {
     pub(crate) connection: Connection,
     pub(crate) workers: Pool,
     pub(crate) offset_seed: u64,
+    /// See [`ManagerOptions`](crate::ManagerOptions).
+    pub(crate) timestamp_tolerance: Option<Duration>,
     /// Set if every scrape of the pool fails (too many targets).
     pub(crate) forced_error: Arc<ArcSwapOption<Error>>,
     /// Whether to begin at once instead of at the target's offset.
@@ -90,7 +89,7 @@ impl ScrapeLoop {
         let mut due = now_ns();
         let mut last: Option<Instant> = None;
         loop {
-            let time = aligned(now_ns(), &mut due, interval);
+            let time = aligned(now_ns(), &mut due, interval, self.timestamp_tolerance);
             last = Some(self.scrape(last, time, &mut commands).await);
             if *commands.borrow() == Command::Run {
                 tokio::select! {
@@ -245,10 +244,21 @@ fn now_ns() -> u64 {
 }
 
 /// The time of a scrape that begins `now_ns`, where one was due at `due_ns` or some whole intervals
-/// later.
-fn aligned(now_ns: u64, due_ns: &mut u64, interval: Duration) -> Timestamp {
+/// later. One that is late by at most `tolerance`, and by at most a hundredth of its interval, gets
+/// the time it was due: regular times compress better.
+fn aligned(
+    now_ns: u64,
+    due_ns: &mut u64,
+    interval: Duration,
+    tolerance: Option<Duration>,
+) -> Timestamp {
     let interval_ns = (interval.as_nanos() as u64).max(1);
-    let tolerance_ns = (interval_ns / 100).min(TIMESTAMP_TOLERANCE.as_nanos() as u64);
+    let Some(tolerance) = tolerance else {
+        return (now_ns / 1_000_000) as Timestamp;
+    };
+    let tolerance_ns = u64::try_from(tolerance.as_nanos())
+        .unwrap_or(u64::MAX)
+        .min(interval_ns / 100);
     let late = now_ns.saturating_sub(*due_ns);
     *due_ns += late / interval_ns * interval_ns;
     let time_ns = if now_ns.saturating_sub(*due_ns) <= tolerance_ns {
@@ -263,17 +273,29 @@ fn aligned(now_ns: u64, due_ns: &mut u64, interval: Duration) -> Timestamp {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(late_ns: u64, tolerance_ms: Option<u64>, expected_ms: i64) {
+        let mut due = 1_000_000_000;
+        let tolerance = tolerance_ms.map(Duration::from_millis);
+        let time = aligned(due + late_ns, &mut due, Duration::from_secs(10), tolerance);
+        assert_eq!(time, expected_ms);
+    }
+
     #[test]
     fn slightly_late_scrapes_get_the_time_they_were_due() {
-        fn check(late_ns: u64, expected_ms: i64) {
-            let mut due = 1_000_000_000;
-            let time = aligned(due + late_ns, &mut due, Duration::from_secs(10));
-            assert_eq!(time, expected_ms);
-        }
-        check(0, 1000);
-        check(2_000_000, 1000);
-        check(3_000_000, 1003);
-        check(10_001_000_000, 11_000);
-        check(35_000_000_000, 36_000);
+        check(0, Some(2), 1000);
+        check(2_000_000, Some(2), 1000);
+        check(3_000_000, Some(2), 1003);
+        check(10_001_000_000, Some(2), 11_000);
+        check(35_000_000_000, Some(2), 36_000);
+    }
+
+    #[test]
+    fn the_tolerance_is_a_choice_within_a_hundredth_of_the_interval() {
+        check(3_000_000, Some(5), 1000);
+        check(100_000_000, Some(5000), 1000);
+        check(101_000_000, Some(5000), 1101);
+        check(1_000_000, Some(0), 1001);
+        check(1_000_000, None, 1001);
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use telemetry::Registry;
 use telemetry::metrics::Kind;
 
+use crate::environment::Environment;
 use crate::flags::{Command, parse};
 use crate::monitor;
 use crate::settings::Settings;
@@ -41,7 +42,7 @@ fn page_of_metrics_names_all_that_an_assembled_server_registers() {
     let Ok(Command::Run(flags)) = parse(&flags, "") else {
         panic!("good flags")
     };
-    let settings = Settings::new(flags).expect("good settings");
+    let settings = Settings::new(flags, &Environment::default()).expect("good settings");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -7,6 +7,7 @@
 mod backend;
 #[cfg(test)]
 mod documents;
+pub mod environment;
 pub mod flags;
 pub mod identity;
 pub mod limits;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
+use config::storage::ExemplarsConfig;
 use config::{Config, LoadOptions};
 use discovery::metrics::{ManagerMetrics, ProviderMetrics};
 use discovery::providers::Environment;
@@ -67,7 +68,13 @@ pub(crate) fn load_config(settings: &Settings) -> anyhow::Result<Config> {
         ConfigSource::File(path) => config::load_file(path, &options),
         ConfigSource::BuiltIn => config::load_text(&built_in(settings), &options),
     };
-    let config = config?;
+    let mut config = config?;
+    if settings.has_feature("exemplar-storage") {
+        // As in the reference, the default shows in what the API prints.
+        config.storage.exemplars.get_or_insert(ExemplarsConfig {
+            max_exemplars: EXEMPLARS_MAX,
+        });
+    }
     let not_built = config.not_built()?;
     if !not_built.is_empty() {
         let names = not_built.join(", ");
@@ -126,6 +133,7 @@ impl Parts {
             workers: append_pool.clone(),
             metrics: scrape::Metrics::new(registry),
             user_agent: user_agent(),
+            timestamp_tolerance: settings.timestamp_tolerance(),
         });
         let interval = settings.duration("scrape.discovery-reload-interval");
         let metrics = ManagerMetrics::new(registry);
@@ -465,7 +473,7 @@ async fn open_store(
 }
 
 /// Exemplars kept where the configuration does not say.
-const EXEMPLARS_MAX: usize = 100_000;
+const EXEMPLARS_MAX: i64 = 100_000;
 
 /// Exemplars to keep; they are kept only with their feature.
 fn exemplars_max(settings: &Settings, config: &Config) -> usize {
@@ -473,9 +481,8 @@ fn exemplars_max(settings: &Settings, config: &Config) -> usize {
         return 0;
     }
     let section = config.storage.exemplars.as_ref();
-    section.map_or(EXEMPLARS_MAX, |section| {
-        usize::try_from(section.max_exemplars).unwrap_or(0)
-    })
+    let exemplars = section.map_or(EXEMPLARS_MAX, |section| section.max_exemplars);
+    usize::try_from(exemplars).unwrap_or(0)
 }
 
 /// What is kept of old blocks: the file's values, where it has any, before those of the flags.

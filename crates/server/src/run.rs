@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use telemetry::logging;
 
+use crate::environment::Environment;
 use crate::flags::{Command, parse};
 use crate::identity;
 use crate::monitor;
@@ -25,7 +26,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
             return ExitCode::from(usage.code);
         }
     };
-    let settings = match Settings::new(flags) {
+    let settings = match Settings::new(flags, &Environment::of_process()) {
         Ok(settings) => settings,
         Err(err) => {
             write_err(&err.text);

@@ -10,6 +10,7 @@ use remote::receive::Message;
 use telemetry::logging::{LogFormat, LogLevel};
 use url::Url;
 
+use crate::environment::{self, Environment};
 use crate::flags::{Flags, Value};
 use crate::limits;
 
@@ -73,8 +74,8 @@ const RETENTION_MS: i64 = 15 * 24 * 60 * 60 * 1000;
 const BLOCK_DURATION_MS_MAX: i64 = 31 * 24 * 60 * 60 * 1000;
 
 impl Settings {
-    /// Reads meaning into flags.
-    pub fn new(mut flags: Flags) -> Result<Self, SettingsError> {
+    /// Reads meaning into flags and environment.
+    pub fn new(mut flags: Flags, environment: &Environment) -> Result<Self, SettingsError> {
         check_ranges(&flags)?;
         let listen_addresses = flags.list("web.listen-address").to_vec();
         let first = listen_addresses.first().map_or("", String::as_str);
@@ -104,7 +105,7 @@ impl Settings {
             .map(|name| name.trim().to_owned())
             .filter(|name| !name.is_empty());
         let features = features.collect();
-        let memory_limit_bytes = memory_limit(&flags);
+        let memory_limit_bytes = memory_limit(&flags, environment)?;
         let storage_retention = resolve_retention(&mut flags);
         flags.resolve("web.route-prefix", Value::Text(route_prefix.clone()));
         Ok(Self {
@@ -117,7 +118,7 @@ impl Settings {
             // The flags' parser took only texts that can be read.
             log_level: flags.text("log.level").parse().unwrap_or_default(),
             log_format: flags.text("log.format").parse().unwrap_or_default(),
-            worker_threads: limits::worker_threads(flags.is_on("auto-gomaxprocs")),
+            worker_threads: worker_threads(&flags, environment),
             memory_limit_bytes,
             storage_retention,
             flags,
@@ -127,6 +128,15 @@ impl Settings {
     /// Whether a feature was switched on.
     pub fn has_feature(&self, name: &str) -> bool {
         self.features.iter().any(|feature| feature == name)
+    }
+
+    /// How far scrape times may be moved onto the schedule; `None` for not at all.
+    pub fn timestamp_tolerance(&self) -> Option<Duration> {
+        if !self.flags.is_on("scrape.adjust-timestamps") {
+            return None;
+        }
+        let tolerance_ns = self.flags.int("scrape.timestamp-tolerance");
+        u64::try_from(tolerance_ns).ok().map(Duration::from_nanos)
     }
 
     /// Remote write messages that are received.
@@ -190,12 +200,38 @@ fn config_source(flags: &Flags) -> ConfigSource {
     ConfigSource::File(path)
 }
 
-fn memory_limit(flags: &Flags) -> Option<u64> {
+/// Most threads that the environment may ask for: each pool starts them all.
+const WORKER_THREADS_MAX: usize = 1024;
+
+/// Threads worth running: as many as the environment says, or else as the machine has to give.
+fn worker_threads(flags: &Flags, environment: &Environment) -> usize {
+    match &environment.gomaxprocs {
+        Some(text) => match text.parse() {
+            Ok(threads @ 1_usize..) => threads.min(WORKER_THREADS_MAX),
+            // Set to nonsense, it still keeps us from looking at the quota, as in the reference.
+            _ => limits::worker_threads(false),
+        },
+        None => limits::worker_threads(flags.is_on("auto-gomaxprocs")),
+    }
+}
+
+/// Bytes the process should stay below: what the environment says, or else a share of what there
+/// is.
+fn memory_limit(flags: &Flags, environment: &Environment) -> Result<Option<u64>, SettingsError> {
+    if let Some(text) = &environment.gomemlimit {
+        let limit = environment::memory_limit(text);
+        return limit.or_else(|()| {
+            refuse(
+                2,
+                format!("GOMEMLIMIT={text}\nfatal error: malformed GOMEMLIMIT\n"),
+            )
+        });
+    }
     if !flags.is_on("auto-gomemlimit") {
-        return None;
+        return Ok(None);
     }
     let ratio = flags.float("auto-gomemlimit.ratio");
-    limits::memory_bytes().map(|bytes| (bytes as f64 * ratio) as u64)
+    Ok(limits::memory_bytes().map(|bytes| (bytes as f64 * ratio) as u64))
 }
 
 /// Fills in the retention time and the block duration that follows from it; returns both limits as
@@ -279,9 +315,16 @@ mod tests {
     use crate::flags::{Command, parse};
 
     fn settings(arguments: &[&str]) -> Result<Settings, SettingsError> {
+        settings_in(arguments, &Environment::default())
+    }
+
+    fn settings_in(
+        arguments: &[&str],
+        environment: &Environment,
+    ) -> Result<Settings, SettingsError> {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         match parse(&arguments, "") {
-            Ok(Command::Run(flags)) => Settings::new(flags),
+            Ok(Command::Run(flags)) => Settings::new(flags, environment),
             other => panic!("{other:?}"),
         }
     }
@@ -354,6 +397,41 @@ mod tests {
         assert_eq!(text(&big, "storage.tsdb.retention.time"), "0s");
         assert_eq!(settings(&big).expect("fine").storage_retention, "1GiB");
         assert_eq!(settings(&[]).expect("fine").storage_retention, "15d");
+    }
+
+    #[test]
+    fn scrape_times_are_moved_unless_told_otherwise() {
+        let tolerance =
+            |arguments: &[&str]| settings(arguments).expect("fine").timestamp_tolerance();
+        assert_eq!(tolerance(&[]), Some(Duration::from_millis(2)));
+        assert_eq!(
+            tolerance(&["--scrape.timestamp-tolerance=10ms"]),
+            Some(Duration::from_millis(10))
+        );
+        assert_eq!(tolerance(&["--no-scrape.adjust-timestamps"]), None);
+        assert_eq!(tolerance(&["--scrape.timestamp-tolerance=-1ms"]), None);
+    }
+
+    #[test]
+    fn the_environment_comes_before_the_machine() {
+        let check = |gomaxprocs: &str, gomemlimit: &str, arguments: &[&str]| {
+            let environment = Environment {
+                gomaxprocs: Some(gomaxprocs.to_owned()),
+                gomemlimit: Some(gomemlimit.to_owned()),
+            };
+            let settings = settings_in(arguments, &environment)?;
+            Ok((settings.worker_threads, settings.memory_limit_bytes))
+        };
+        assert_eq!(check("37", "100MiB", &[]), Ok((37, Some(100 << 20))));
+        let off = ["--no-auto-gomaxprocs", "--no-auto-gomemlimit"];
+        assert_eq!(check("37", "5GiB", &off), Ok((37, Some(5 << 30))));
+        let machine = limits::worker_threads(false);
+        assert_eq!(check("0", "off", &[]), Ok((machine, None)));
+        let malformed = SettingsError {
+            text: "GOMEMLIMIT=12x\nfatal error: malformed GOMEMLIMIT\n".to_owned(),
+            code: 2,
+        };
+        assert_eq!(check("x", "12x", &[]), Err(malformed));
     }
 
     #[test]

@@ -3,7 +3,12 @@
 //! The body counts as followed by one line break more than it has. NUL bytes are passed over
 //! inside label values, descriptions and comments; at the start of a line NUL ends the body.
 
+use std::borrow::Cow;
+
 use crate::byte_class::{in_label, in_name, is_blank, starts_label, starts_name};
+
+/// Bytes that are copied for their line break.
+const COPIED_BYTES_MAX: usize = 64 << 10;
 
 /// Tokens; [`Token::name`] is what error texts call them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,18 +94,15 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Bytes `from..to` of the body with its added line break.
-    pub(crate) fn slice(&self, from: usize, to: usize) -> Vec<u8> {
+    /// Bytes `from..to` of the body with its added line break, which very many go without: errors
+    /// do not show so many.
+    pub(crate) fn slice(&self, from: usize, to: usize) -> Cow<'_, [u8]> {
         let size = self.body.len();
-        let mut bytes = self
-            .body
-            .get(from..to.min(size))
-            .unwrap_or_default()
-            .to_vec();
-        if to > size {
-            bytes.push(b'\n');
+        let bytes = self.body.get(from..to.min(size)).unwrap_or_default();
+        if to <= size || bytes.len() > COPIED_BYTES_MAX {
+            return Cow::Borrowed(bytes);
         }
-        bytes
+        Cow::Owned([bytes, b"\n"].concat())
     }
 
     /// The body from `from` up to here.

@@ -3,6 +3,7 @@
 use exposition::entry::Series;
 use exposition::{Entry, Parser, negotiate, series_text};
 use model::label_name::{EXPORTED_PREFIX, METRIC_NAME};
+use model::labels::LABEL_BYTES_MAX;
 use model::staleness::is_stale;
 use model::{Exemplar, Labels, LabelsBuilder, Metadata, MetricType, Timestamp, relabel};
 use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
@@ -15,6 +16,9 @@ use crate::target::{MetadataMap, labels_text};
 
 /// Scrapes for which metadata outlives its metric family.
 const METADATA_SCRAPES_MAX: u64 = 10;
+
+/// Bytes of a family's name or description that are remembered.
+const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
 
 /// The samples of a body, in columns that keep their memory.
 #[derive(Debug, Default)]
@@ -146,14 +150,16 @@ impl Run<'_> {
                     }
                 }
                 Some(Entry::Help { name, text }) => {
+                    let end = text.floor_char_boundary(DESCRIPTION_BYTES_MAX);
                     self.describe(name, |metadata| {
-                        text.as_ref().clone_into(&mut metadata.help);
+                        text[..end].clone_into(&mut metadata.help);
                     });
                 }
                 Some(Entry::Type { name, metric_type }) => {
                     self.describe(name, |metadata| metadata.metric_type = metric_type);
                 }
                 Some(Entry::Unit { name, unit }) => {
+                    let unit = unit.get(..DESCRIPTION_BYTES_MAX).unwrap_or(unit);
                     let unit = String::from_utf8_lossy(unit);
                     self.describe(name, |metadata| {
                         unit.as_ref().clone_into(&mut metadata.unit);
@@ -165,6 +171,9 @@ impl Run<'_> {
     }
 
     fn describe(&mut self, family: &[u8], change: impl FnOnce(&mut Metadata)) {
+        if family.len() > DESCRIPTION_BYTES_MAX {
+            return;
+        }
         let scrape = self.cache.scrape();
         let family = String::from_utf8_lossy(family);
         if !self.metadata.contains_key(family.as_ref()) {
@@ -206,7 +215,7 @@ impl Run<'_> {
         let Some(entry) = self.cache.entry(id) else {
             return;
         };
-        if entry.labels.is_none() {
+        if entry.dropped {
             return;
         }
         let reference = entry.series;
@@ -244,7 +253,7 @@ impl Run<'_> {
         let labels = match final_labels(self.context, series.text, metric_type) {
             Ok(Some(labels)) => labels,
             Ok(None) => {
-                self.cache.insert(series.text, None, SeriesRef::default());
+                self.cache.insert(series.text, metric_type, None);
                 return Ok(());
             }
             Err(err) => {
@@ -260,7 +269,7 @@ impl Run<'_> {
             return Ok(());
         }
         let reference = appender.series(&labels)?;
-        let id = self.cache.insert(series.text, Some(labels), reference);
+        let id = self.cache.insert(series.text, metric_type, Some(reference));
         if own_time.is_none() || self.context.options.track_timestamps_staleness {
             self.cache.track(id);
         }
@@ -398,10 +407,12 @@ impl Run<'_> {
             let Some(entry) = self.cache.entry_mut(origin.entry) else {
                 continue;
             };
-            let Some(labels) = &entry.labels else {
+            // The labels are not kept: this is rare.
+            let labels = final_labels(self.context, entry.text(), entry.metric_type)?;
+            let Some(labels) = labels else {
                 continue;
             };
-            entry.series = appender.series(labels)?;
+            entry.series = appender.series(&labels)?;
             again.series.push(entry.series);
             again.times.push(*time);
             again.values.push(*value);
@@ -465,6 +476,9 @@ fn final_labels(
     text: &[u8],
     metric_type: MetricType,
 ) -> Result<Option<Labels>, Error> {
+    if text.len() > LABEL_BYTES_MAX {
+        return Err(Error::SeriesTooLong(text.len()));
+    }
     let options = &*context.options;
     let mut pairs = Vec::new();
     series_text::pairs(text, metric_type, &mut pairs)?;

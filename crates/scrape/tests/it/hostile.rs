@@ -158,3 +158,73 @@ async fn nobody_there_is_an_error() {
         dial tcp 127.0.0.1:1: connect: connection refused";
     assert_eq!(error, expected);
 }
+
+/// Bytes of the longest lines.
+const LINE_BYTES: usize = 1_000_000_000;
+/// Most memory that reading such a line may take: the body, what it was copied from while the
+/// buffer grew, and the rest of the test.
+const MEMORY_BYTES_MAX: u64 = 2_000_000_000;
+
+/// Most memory this process has ever had.
+fn memory_bytes_max() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// A target that says `head`, then one letter until the line is a gigabyte long, then `tail`.
+async fn long_line(head: &'static str, tail: &'static str) -> String {
+    serve_with(move |mut stream| async move {
+        if read_request(&mut stream).await.is_none() {
+            return;
+        }
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {LINE_BYTES}\r\n\r\n{head}"
+        );
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+        let piece = vec![b'a'; 1 << 20];
+        let mut rest = LINE_BYTES - head.len() - tail.len();
+        while rest > 0 {
+            let part = &piece[..rest.min(piece.len())];
+            if stream.write_all(part).await.is_err() {
+                return;
+            }
+            rest -= part.len();
+        }
+        let _ = stream.write_all(tail.as_bytes()).await;
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_gigabyte_takes_bounded_memory() {
+    if std::env::var_os("RUN_SLOW_TESTS").is_none() {
+        return;
+    }
+    let unlimited = |options: &mut JobOptions| {
+        options.scrape_interval_ms = 60_000;
+        options.scrape_timeout_ms = 60_000;
+    };
+    for (head, tail) in [
+        ("", ""),
+        ("", " 1\n"),
+        ("a{b=\"", ""),
+        ("a{b=\"", "\"} 1"),
+        ("# HELP a ", "\n"),
+        ("# TYPE a ", "\n"),
+        ("a ", "\n"),
+    ] {
+        let address = long_line(head, tail).await;
+        let scraping = Scraping::of(&address, unlimited);
+        let last = scraping.scraped_target().await.last_scrape();
+        scraping.manager.stop();
+        assert!(last.error.len() < 20_000, "{} bytes", last.error.len());
+        let memory = memory_bytes_max().expect("the system tells");
+        assert!(memory < MEMORY_BYTES_MAX, "{head:?} {tail:?}: {memory}");
+    }
+}

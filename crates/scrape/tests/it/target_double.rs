@@ -95,6 +95,7 @@ impl Scraping {
             workers: Pool::new("append", 1, 16).unwrap(),
             metrics: Metrics::new(&telemetry::Registry::new()),
             user_agent: "Prometheus/0".to_owned(),
+            timestamp_tolerance: None,
         });
         let mut options = JobOptions {
             job_name: "j".to_owned(),
