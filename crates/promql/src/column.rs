@@ -48,6 +48,16 @@ pub(crate) enum Point {
     Histogram(Arc<FloatHistogram>),
 }
 
+impl Point {
+    /// How many samples it counts as where samples are limited.
+    pub(crate) fn sample_count(&self) -> u64 {
+        match self {
+            Self::Float(_) => 1,
+            Self::Histogram(histogram) => histogram.sample_count() as u64,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -153,6 +163,17 @@ impl Column {
             .iter()
             .filter(|kind| **kind != Kind::Absent)
             .count()
+    }
+
+    /// Samples in the column as they count where samples are limited.
+    pub(crate) fn sample_count(&self) -> u64 {
+        let histograms = (0..self.histograms.len()).filter_map(|step| self.histogram(step));
+        let floats = self.kinds.iter().filter(|kind| **kind == Kind::Float);
+        floats.count() as u64 + histograms.map(|h| h.sample_count() as u64).sum::<u64>()
+    }
+
+    pub(crate) fn has_floats(&self) -> bool {
+        self.kinds.contains(&Kind::Float)
     }
 
     pub(crate) fn has_histograms(&self) -> bool {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use model::label_name::METRIC_NAME;
-use model::{Labels, Timestamp};
+use model::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use promql_parser::ParserOptions;
 use promql_parser::ast::{Expr, ValueType};
@@ -42,6 +41,10 @@ pub struct EngineOptions {
     pub no_step_subquery_interval_ms: Arc<AtomicI64>,
     /// Metric names are taken off when the query ends instead of at each operation.
     pub delayed_name_removal: bool,
+    /// Functions of counters look at the start timestamps of samples.
+    pub use_start_timestamps: bool,
+    /// Whether a metric is a counter is told by its type label, not by its name.
+    pub type_and_unit_labels: bool,
     /// Which parts of the language are switched on.
     pub parser: ParserOptions,
 }
@@ -55,6 +58,8 @@ impl Default for EngineOptions {
             lookback_delta_ms: 300_000,
             no_step_subquery_interval_ms: Arc::new(AtomicI64::new(60_000)),
             delayed_name_removal: false,
+            use_start_timestamps: false,
+            type_and_unit_labels: false,
             parser: ParserOptions::default(),
         }
     }
@@ -302,7 +307,7 @@ impl Query<'_> {
         let mut value = self.value(&evaluator);
         let evaluated = begun.elapsed().saturating_sub(prepared);
         metrics.inner_eval.observe(evaluated);
-        metrics.read(evaluator.counters.total.get());
+        metrics.read(evaluator.counters.total(), evaluator.counters.fresh());
         if let (Err(QueryError::Canceled(_)), Err(Stop::DeadlineExceeded)) =
             (&value, cancel.check())
         {
@@ -313,19 +318,21 @@ impl Query<'_> {
         let mut warnings = evaluator.storage_warnings.into_inner();
         warnings.dedup();
         warnings.extend(notes.messages(Severity::Warning, &self.text));
-        let per_step = evaluator.counters.per_step.into_inner();
+        let counters = evaluator.counters;
         let grid = self.grid();
-        let stats = QueryStats {
-            total_samples: evaluator.counters.total.get(),
-            peak_samples: evaluator.counters.peak.get(),
-            samples_per_step: per_step
-                .into_iter()
-                .enumerate()
-                .map(|(step, samples)| (grid.time(step), samples))
-                .collect(),
+        let mut stats = QueryStats {
+            total_samples: counters.total(),
+            samples_read: counters.fresh(),
+            peak_samples: counters.peak(),
             queue_seconds: queued.as_secs_f64(),
             exec_seconds: begun.elapsed().saturating_sub(queued).as_secs_f64(),
+            ..QueryStats::default()
         };
+        for (step, read) in counters.into_steps().into_iter().enumerate() {
+            let time = grid.time(step);
+            stats.samples_per_step.push((time, read.total));
+            stats.samples_read_per_step.push((time, read.fresh));
+        }
         QueryResult {
             value,
             warnings,
@@ -349,16 +356,19 @@ impl Query<'_> {
         deadline: Option<Instant>,
     ) -> Evaluator<'e> {
         let options = &self.engine.options;
-        let counters = Counters::default();
-        if self.per_step_stats {
-            counters.per_step.replace(vec![0; self.grid().len]);
-        }
+        let counters = if self.per_step_stats {
+            Counters::with_steps(self.grid().len)
+        } else {
+            Counters::default()
+        };
         Evaluator {
             querier,
             cancel,
             deadline,
             lookback_ms: self.lookback_ms,
             delayed_name_removal: options.delayed_name_removal,
+            use_start_timestamps: options.use_start_timestamps,
+            type_and_unit_labels: options.type_and_unit_labels,
             max_samples: options.max_samples,
             counters,
             notes: RefCell::new(Annotations::default()),
@@ -435,15 +445,11 @@ fn finished(
     let mut joined = Joined::default();
     evaluator.vector(root, grid, &mut |mut series| {
         if series.drop_name {
-            series.labels = without_name(&series.labels);
+            series.labels = series.labels.without_metadata();
         }
         joined.add(series)
     })?;
     Ok(joined.into_series())
-}
-
-fn without_name(labels: &Labels) -> Labels {
-    labels.without(&[METRIC_NAME])
 }
 
 fn sample(series: Series, timestamp: Timestamp) -> Option<VectorSample> {

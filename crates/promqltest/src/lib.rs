@@ -6,6 +6,7 @@
 
 mod check;
 mod load;
+mod reset_hints;
 mod run;
 mod script;
 

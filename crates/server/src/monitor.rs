@@ -523,6 +523,8 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         max_concurrent: queries_max(settings),
         lookback_delta_ms: flags.int("query.lookback-delta"),
         delayed_name_removal: settings.has_feature("promql-delayed-name-removal"),
+        use_start_timestamps: settings.has_feature("use-start-timestamps"),
+        type_and_unit_labels: settings.has_feature("type-and-unit-labels"),
         parser,
         ..EngineOptions::default()
     }

@@ -11,6 +11,7 @@ use promql_parser::ast::AggregateOp;
 
 use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
+use crate::exec::topk::Extremes;
 use crate::exec::{Evaluator, Sink};
 use crate::functions::over_time;
 use crate::kahan::{self, Mean};
@@ -117,11 +118,6 @@ impl Evaluator<'_> {
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
         let phis = self.param(aggregate, grid)?;
-        if let Some(param) = &aggregate.param {
-            let mut notes = self.notes.borrow_mut();
-            phis.iter()
-                .for_each(|phi| over_time::warn_quantile(*phi, &mut notes, param.pos));
-        }
         let mut groups: Groups<Vec<Vec<f64>>> = Groups::default();
         let mut ignored = false;
         self.vector(&aggregate.vector, grid, &mut |series| {
@@ -132,6 +128,19 @@ impl Evaluator<'_> {
             }
             Ok(())
         })?;
+        if let Some(param) = &aggregate.param {
+            let mut notes = self.notes.borrow_mut();
+            let extremes = Extremes::of(&phis);
+            if extremes.any_nan {
+                over_time::warn_quantile(f64::NAN, &mut notes, param.pos);
+            }
+            if extremes.most > 1.0 {
+                over_time::warn_quantile(extremes.most, &mut notes, param.pos);
+            }
+            if extremes.least < 0.0 {
+                over_time::warn_quantile(extremes.least, &mut notes, param.pos);
+            }
+        }
         if ignored {
             self.note_ignored(node, aggregate.op);
         }
@@ -243,10 +252,13 @@ impl<T> Groups<T> {
         let labels = group_labels(aggregate, &series.labels);
         let next = self.all.len();
         let index = *self.index.entry(labels).or_insert_with_key(|labels| {
-            self.all.push((labels.clone(), series.drop_name, new()));
+            self.all.push((labels.clone(), false, new()));
             next
         });
-        &mut self.all[index].2
+        let group = &mut self.all[index];
+        // The name goes if it was to go from one member.
+        group.1 |= series.drop_name;
+        &mut group.2
     }
 }
 

@@ -23,10 +23,6 @@ impl Evaluator<'_> {
         if aggregate.op == AggregateOp::LimitRatio {
             return self.limit_ratio(aggregate, &params, grid, sink);
         }
-        let limits = limits(&params)?;
-        if limits.iter().all(|limit| *limit == 0) {
-            return Ok(());
-        }
         let mut all: Vec<Series> = Vec::new();
         let mut groups: Groups<Vec<usize>> = Groups::default();
         let mut ignored = false;
@@ -36,6 +32,11 @@ impl Evaluator<'_> {
             all.push(series);
             Ok(())
         })?;
+        let extremes = Extremes::of(&params);
+        if extremes.most < 1.0 {
+            return Ok(());
+        }
+        let limits = limits(&params, &extremes)?;
         if ignored && aggregate.op != AggregateOp::Limitk {
             self.note_ignored(node, aggregate.op);
         }
@@ -79,22 +80,28 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        if params.iter().any(|ratio| ratio.is_nan()) {
+        let extremes = Extremes::of(params);
+        if extremes.most == 0.0 && extremes.least == 0.0 {
+            return Ok(());
+        }
+        if extremes.any_nan {
             return Err(QueryError::Execution("Ratio value is NaN".to_owned()));
         }
         let pos = aggregate
             .param
             .as_ref()
             .map_or(aggregate.vector.pos, |param| param.pos);
-        for ratio in params.iter().filter(|ratio| ratio.abs() > 1.0) {
-            self.notes.borrow_mut().warn(
-                format!(
-                    "ratio value should be between -1 and 1, got {}, capping to {}",
-                    gocompat::float::format_g(*ratio),
-                    gocompat::float::format_g(ratio.signum()),
-                ),
-                pos,
-            );
+        for ratio in [extremes.most, extremes.least] {
+            if ratio.abs() > 1.0 && params.contains(&ratio) {
+                self.notes.borrow_mut().warn(
+                    format!(
+                        "ratio value should be between -1 and 1, got {}, capping to {}",
+                        gocompat::float::format_g(ratio),
+                        gocompat::float::format_g(ratio.signum()),
+                    ),
+                    pos,
+                );
+            }
         }
         self.vector(&aggregate.vector, grid, &mut |mut series| {
             let offset = hash_share(&series.labels);
@@ -123,26 +130,51 @@ fn hash_share(labels: &Labels) -> f64 {
     labels.hash64() as f64 / u64::MAX as f64
 }
 
+/// What is special about the values of a parameter at all steps.
+pub(super) struct Extremes {
+    pub(super) most: f64,
+    pub(super) least: f64,
+    pub(super) any_nan: bool,
+}
+
+impl Extremes {
+    /// Where a value is NaN, so are the extremes.
+    pub(super) fn of(params: &[f64]) -> Self {
+        let fold = |start: f64, pick: fn(f64, f64) -> f64| {
+            params.iter().fold(start, |found, param| {
+                if found.is_nan() || param.is_nan() {
+                    f64::NAN
+                } else {
+                    pick(found, *param)
+                }
+            })
+        };
+        Self {
+            most: fold(f64::NEG_INFINITY, f64::max),
+            least: fold(f64::INFINITY, f64::min),
+            any_nan: params.iter().any(|param| param.is_nan()),
+        }
+    }
+}
+
 /// Numbers of series to pick, by step.
-fn limits(params: &[f64]) -> Result<Vec<usize>, QueryError> {
+fn limits(params: &[f64], extremes: &Extremes) -> Result<Vec<usize>, QueryError> {
     let fail = |text: String| Err(QueryError::Execution(text));
-    params
+    if extremes.any_nan {
+        return fail("Parameter value is NaN".to_owned());
+    }
+    if extremes.least <= i64::MIN as f64 {
+        let param = gocompat::float::format_g(extremes.least);
+        return fail(format!("Scalar value {param} underflows int64"));
+    }
+    if extremes.most >= i64::MAX as f64 {
+        let param = gocompat::float::format_g(extremes.most);
+        return fail(format!("Scalar value {param} overflows int64"));
+    }
+    Ok(params
         .iter()
-        .map(|param| {
-            if param.is_nan() {
-                return fail("Parameter value is NaN".to_owned());
-            }
-            if *param >= i64::MAX as f64 {
-                let param = gocompat::float::format_g(*param);
-                return fail(format!("Scalar value {param} overflows int64"));
-            }
-            if *param <= i64::MIN as f64 {
-                let param = gocompat::float::format_g(*param);
-                return fail(format!("Scalar value {param} underflows int64"));
-            }
-            Ok((*param as i64).max(0) as usize)
-        })
-        .collect()
+        .map(|param| (*param as i64).max(0) as usize)
+        .collect())
 }
 
 /// The members of a group that an operator picks at one step, best first.

@@ -5,8 +5,12 @@ use model::Timestamp;
 use crate::column::Point;
 use crate::functions::Remarks;
 use crate::functions::window::{SampleRef, Window};
+use crate::plan::Extension;
 
+mod extended;
 mod native;
+
+pub(crate) use extended::{bordered, interpolated, interpolated_histogram};
 
 /// Samples of a window as far as extrapolation needs them.
 struct Span {
@@ -18,7 +22,8 @@ struct Span {
     zero_at: Option<Timestamp>,
 }
 
-/// Extrapolated change over the window, per second if `per_second`.
+/// Change over the window, per second if `per_second`: extrapolated to its borders, or up to the
+/// values that an extended window has there.
 pub(crate) fn extrapolated(
     window: &Window<'_>,
     counter: bool,
@@ -28,6 +33,9 @@ pub(crate) fn extrapolated(
     if !window.floats.is_empty() && !window.histograms.is_empty() {
         remarks.mixed();
         return None;
+    }
+    if window.extension != Extension::None {
+        return extended::change(window, counter, per_second, remarks);
     }
     if !window.histograms.is_empty() {
         return native::extrapolated(window, counter, per_second, remarks);

@@ -179,8 +179,9 @@ fn truncate(value: &mut Value, limit: usize) -> bool {
 
 fn write_value(out: &mut Vec<u8>, value: &Value) {
     match value {
+        // Unlike elsewhere a scalar never has an exponent.
         Value::Scalar { timestamp, value } => point(out, *timestamp, |out| {
-            json::sample_value(out, *value);
+            json::string(out, &gocompat::float::format_f(*value));
         }),
         Value::String { timestamp, value } => point(out, *timestamp, |out| {
             json::string(out, value);
@@ -246,15 +247,20 @@ fn write_stats(out: &mut Vec<u8>, stats: &QueryStats, per_step: bool) {
     }
     times.close();
     let mut samples = json::Object::open(object.key("samples"));
-    if per_step && !stats.samples_per_step.is_empty() {
-        let steps = samples.key("totalQueryableSamplesPerStep");
-        json::array(steps, &stats.samples_per_step, |out, (timestamp, count)| {
-            point(out, *timestamp, |out| {
-                json::integer(out, count.cast_signed());
+    for (key, steps) in [
+        ("totalQueryableSamplesPerStep", &stats.samples_per_step),
+        ("samplesReadPerStep", &stats.samples_read_per_step),
+    ] {
+        if per_step && !steps.is_empty() {
+            json::array(samples.key(key), steps, |out, (timestamp, count)| {
+                point(out, *timestamp, |out| {
+                    json::integer(out, count.cast_signed());
+                });
             });
-        });
+        }
     }
     samples.integer("totalQueryableSamples", stats.total_samples.cast_signed());
+    samples.integer("samplesRead", stats.samples_read.cast_signed());
     samples.integer("peakSamples", stats.peak_samples.cast_signed());
     samples.close();
     object.close();
