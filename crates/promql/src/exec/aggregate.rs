@@ -55,8 +55,9 @@ impl Evaluator<'_> {
                 match series.column.point(step) {
                     Some(Point::Float(value)) => accumulator.add(aggregate.op, value),
                     Some(Point::Histogram(histogram)) => {
+                        let was_incompatible = accumulator.incompatible;
                         ignored |= !accumulator.add_histogram(aggregate.op, &histogram);
-                        if accumulator.incompatible {
+                        if accumulator.incompatible && !was_incompatible {
                             incompatible.insert(series.labels.metric_name().to_owned());
                         }
                     }
@@ -291,6 +292,9 @@ struct Accumulator {
 
 impl Accumulator {
     fn add(&mut self, op: AggregateOp, value: f64) {
+        if self.incompatible {
+            return;
+        }
         self.floats += 1.0;
         match op {
             AggregateOp::Sum => {
@@ -323,6 +327,7 @@ impl Accumulator {
     /// Whether the operator takes histograms.
     fn add_histogram(&mut self, op: AggregateOp, histogram: &FloatHistogram) -> bool {
         match op {
+            _ if self.incompatible => true,
             AggregateOp::Count | AggregateOp::Group | AggregateOp::Sum | AggregateOp::Avg => {
                 self.histograms += 1.0;
                 if matches!(op, AggregateOp::Sum | AggregateOp::Avg) {

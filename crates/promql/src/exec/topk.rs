@@ -1,13 +1,12 @@
 //! Aggregations that pick series: `topk`, `bottomk`, `limitk`, `limit_ratio`.
 
-use std::cmp::Ordering;
-
 use model::Labels;
 use promql_parser::ast::AggregateOp;
 
 use crate::column::{Column, Grid, Kind, Series};
 use crate::error::QueryError;
 use crate::exec::aggregate::Groups;
+use crate::exec::sort::before;
 use crate::exec::{Evaluator, Sink};
 use crate::plan::{Aggregate, Node};
 
@@ -207,17 +206,8 @@ fn pick(
         };
         heap.offer(value, *index, limit);
     }
-    heap.items.sort_by(|a, b| better_first(a.0, b.0, largest));
+    gocompat::sort::sort(&mut heap.items, &mut |a, b| before(a.0, b.0, largest));
     heap.items.into_iter().map(|(_, index)| index).collect()
-}
-
-/// Best first, NaN last.
-fn better_first(a: f64, b: f64, largest: bool) -> Ordering {
-    match (a.is_nan(), b.is_nan()) {
-        (false, false) if largest => b.partial_cmp(&a).unwrap_or(Ordering::Equal),
-        (false, false) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        (a, b) => a.cmp(&b),
-    }
 }
 
 /// A bounded binary heap with the worst value at the root.
