@@ -165,7 +165,9 @@ impl RangeFunction {
             Self::Mad => float(over_time::floats_only(window, remarks, over_time::mad)),
             Self::Quantile => {
                 let phi = param(0);
-                over_time::warn_quantile(phi, remarks.notes, remarks.param_pos);
+                if !window.floats.is_empty() {
+                    over_time::warn_quantile(phi, remarks.notes, remarks.param_pos);
+                }
                 float(over_time::floats_only(window, remarks, |values| {
                     over_time::quantile(phi, &mut values.to_vec())
                 }))

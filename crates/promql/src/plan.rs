@@ -30,8 +30,10 @@ pub(crate) struct QueryTimes {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) op: Op,
-    /// Where its text is, parentheses around it included.
+    /// Where its text is.
     pub(crate) pos: PosRange,
+    /// Where remarks of what is around it put it: with its parentheses, mostly.
+    pub(crate) outer_pos: PosRange,
     pub(crate) value_type: ValueType,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
 use model::label_name::METRIC_NAME;
 use model::{FloatHistogram, Labels, LabelsBuilder};
-use promql_parser::ast::AggregateOp;
+use promql_parser::ast::{AggregateOp, PosRange};
 
 use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
@@ -31,14 +31,13 @@ impl Evaluator<'_> {
             | AggregateOp::Limitk
             | AggregateOp::LimitRatio => self.select_series(node, aggregate, grid, sink),
             AggregateOp::CountValues => self.count_values(aggregate, grid, sink),
-            AggregateOp::Quantile => self.quantile(node, aggregate, grid, sink),
-            _ => self.accumulate(node, aggregate, grid, sink),
+            AggregateOp::Quantile => self.quantile(aggregate, grid, sink),
+            _ => self.accumulate(aggregate, grid, sink),
         }
     }
 
     fn accumulate(
         &self,
-        node: &Node,
         aggregate: &Aggregate,
         grid: &Grid,
         sink: &mut Sink<'_>,
@@ -67,7 +66,7 @@ impl Evaluator<'_> {
             Ok(())
         })?;
         if ignored {
-            self.note_ignored(node, aggregate.op);
+            self.note_ignored(aggregate, aggregate.vector.outer_pos);
         }
         let mut mixed = false;
         let mut remarks = SumRemarks::default();
@@ -90,30 +89,32 @@ impl Evaluator<'_> {
             }
         }
         let mut notes = self.notes.borrow_mut();
-        notes.histogram_sum(remarks, "aggregation", aggregate.vector.pos);
+        notes.histogram_sum(remarks, "aggregation", aggregate.vector.outer_pos);
         for metric in incompatible {
             let metric = gocompat::quote::quote(&metric);
             let text = format!(
                 "vector contains a mix of histograms with exponential and custom buckets schemas \
                  for metric name {metric}"
             );
-            notes.warn(text, aggregate.vector.pos);
+            notes.warn(text, aggregate.vector.outer_pos);
         }
         if mixed {
             let text = "encountered a mix of histograms and floats for aggregation".to_owned();
-            notes.warn(text, aggregate.vector.pos);
+            notes.warn(text, aggregate.vector.outer_pos);
         }
         Ok(())
     }
 
-    pub(super) fn note_ignored(&self, node: &Node, op: AggregateOp) {
-        let text = format!("ignored histogram in {} aggregation", aggregate_name(op));
-        self.notes.borrow_mut().info(text, node.pos);
+    pub(super) fn note_ignored(&self, aggregate: &Aggregate, pos: PosRange) {
+        let text = format!(
+            "ignored histogram in {} aggregation",
+            aggregate_name(aggregate.op)
+        );
+        self.notes.borrow_mut().info(text, pos);
     }
 
     fn quantile(
         &self,
-        node: &Node,
         aggregate: &Aggregate,
         grid: &Grid,
         sink: &mut Sink<'_>,
@@ -143,7 +144,7 @@ impl Evaluator<'_> {
             }
         }
         if ignored {
-            self.note_ignored(node, aggregate.op);
+            self.note_ignored(aggregate, aggregate.vector.outer_pos);
         }
         for (labels, drop_name, mut group) in groups.all {
             let mut column = Column::absent(grid.len);

@@ -41,7 +41,7 @@ impl Evaluator<'_> {
             let mut notes = self.notes.borrow_mut();
             values
                 .iter()
-                .for_each(|phi| warn_quantile(*phi, &mut notes, node.pos));
+                .for_each(|phi| warn_quantile(*phi, &mut notes, node.outer_pos));
             phis.push(values);
         }
         let classics = self.classics(vector, grid)?;
@@ -49,11 +49,11 @@ impl Evaluator<'_> {
         for classic in &classics {
             for values in &phis {
                 for (step, phi) in values.iter().enumerate() {
-                    let (value, repair) = match self.input_at(classic, step, vector.pos) {
+                    let (value, repair) = match self.input_at(classic, step, vector.outer_pos) {
                         None => continue,
                         Some(Input::Native(native)) => {
                             let (value, nans) = native.quantile(*phi);
-                            self.note_nans(nans, &classic.labels, vector.pos);
+                            self.note_nans(nans, &classic.labels, vector.outer_pos);
                             (value, None)
                         }
                         Some(Input::Classic(mut buckets)) => {
@@ -63,7 +63,12 @@ impl Evaluator<'_> {
                     if let Some(repair) = repair {
                         let metric = classic.labels.metric_name();
                         let mut notes = self.notes.borrow_mut();
-                        notes.forced_monotonicity(metric, vector.pos, grid.time(step), repair);
+                        notes.forced_monotonicity(
+                            metric,
+                            vector.outer_pos,
+                            grid.time(step),
+                            repair,
+                        );
                     }
                     let mut column = Column::absent(grid.len);
                     column.set_float(step, value);
@@ -100,7 +105,7 @@ impl Evaluator<'_> {
         for classic in &classics {
             let mut column = Column::absent(grid.len);
             for (step, (lower, upper)) in lower.iter().zip(&upper).enumerate() {
-                let value = match self.input_at(classic, step, vector.pos) {
+                let value = match self.input_at(classic, step, vector.outer_pos) {
                     None => continue,
                     Some(Input::Native(native)) => {
                         let (value, nans) = native.fraction(*lower, *upper);
@@ -110,7 +115,7 @@ impl Evaluator<'_> {
                                 "input to histogram_fraction has NaN observations, which are \
                                  excluded from all fractions{metric}"
                             );
-                            self.notes.borrow_mut().info(text, vector.pos);
+                            self.notes.borrow_mut().info(text, vector.outer_pos);
                         }
                         value
                     }
@@ -150,7 +155,7 @@ impl Evaluator<'_> {
                     gocompat::quote::quote(bound),
                     for_metric(series.labels.metric_name())
                 );
-                self.notes.borrow_mut().warn(text, vector.pos);
+                self.notes.borrow_mut().warn(text, vector.outer_pos);
                 return Ok(());
             };
             let labels = series.labels.without(&[BUCKET_LABEL]);

@@ -53,7 +53,16 @@ impl Evaluator<'_> {
                 self.drop_name(&mut series);
                 sink(series)
             };
-            self.newest(selector, grid, &mut named, &mut |columns, index| {
+            // As in the reference, an offset beside `@` only decides what samples are seen.
+            let looked_at = Selector {
+                offset_ms: if selector.at.is_some() {
+                    0
+                } else {
+                    selector.offset_ms
+                },
+                ..selector.clone()
+            };
+            self.newest(&looked_at, grid, &mut named, &mut |columns, index| {
                 let time = if start_time {
                     columns.start_timestamps.get(index).copied().unwrap_or(0)
                 } else {
@@ -77,15 +86,20 @@ impl Evaluator<'_> {
         };
         let at = |step: usize| selector.at.unwrap_or(grid.time(step)) - selector.offset_ms;
         let (first, last) = (at(0), at(grid.len.saturating_sub(1)));
-        let mint = first.saturating_sub(self.lookback_ms).saturating_add(1);
+        let mut mint = first.saturating_sub(self.lookback_ms).saturating_add(1);
+        let mut maxt = last;
+        if selector.at.is_some() {
+            mint = mint.max(selector.hints.start);
+            maxt = maxt.min(selector.hints.end);
+        }
         let mut columns = SampleColumns::default();
         for index in 0..set.len() {
             self.check()?;
             if first == last {
-                set.read_last(index, mint, last, &mut columns)
+                set.read_last(index, mint, maxt, &mut columns)
                     .map_err(storage_error)?;
             } else {
-                set.read(index, mint, last, &mut columns)
+                set.read(index, mint, maxt, &mut columns)
                     .map_err(storage_error)?;
             }
             if columns.is_empty() {
@@ -144,8 +158,7 @@ impl Evaluator<'_> {
             .map(|param| self.scalar(param, grid))
             .collect();
         let values = values?;
-        let param_pos = params.first().map_or(range_pos, |param| param.pos);
-        self.warn_params(function, &values, param_pos);
+        let param_pos = params.first().map_or(range_pos, |param| param.outer_pos);
         let mut now = vec![0.0; values.len()];
         self.unique(sink, |sink| {
             let mut current: Option<Series> = None;
@@ -182,16 +195,6 @@ impl Evaluator<'_> {
                 None => Ok(()),
             }
         })
-    }
-
-    /// Warnings that do not depend on there being samples.
-    fn warn_params(&self, function: RangeFunction, values: &[Vec<f64>], pos: PosRange) {
-        if function == RangeFunction::Quantile {
-            let mut notes = self.notes.borrow_mut();
-            for phi in values.first().into_iter().flatten() {
-                crate::functions::over_time::warn_quantile(*phi, &mut notes, pos);
-            }
-        }
     }
 
     fn give_range_result(

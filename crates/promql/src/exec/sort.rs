@@ -24,7 +24,9 @@ impl Evaluator<'_> {
             floats.extend(series.column.float(0).map(|value| (value, series)));
             Ok(())
         })?;
-        gocompat::sort::sort(&mut floats, &mut |(a, _), (b, _)| before(*a, *b, descending));
+        gocompat::sort::sort(&mut floats, &mut |(a, _), (b, _)| {
+            before(*a, *b, descending)
+        });
         floats.into_iter().try_for_each(|(_, series)| sink(series))
     }
 

@@ -37,7 +37,7 @@ impl Evaluator<'_> {
         }
         let limits = limits(&params, &extremes)?;
         if ignored && aggregate.op != AggregateOp::Limitk {
-            self.note_ignored(node, aggregate.op);
+            self.note_ignored(aggregate, node.pos);
         }
         let mut picked: Vec<Column> = vec![Column::absent(grid.len); all.len()];
         let mut order = Vec::new();
@@ -89,7 +89,7 @@ impl Evaluator<'_> {
         let pos = aggregate
             .param
             .as_ref()
-            .map_or(aggregate.vector.pos, |param| param.pos);
+            .map_or(aggregate.vector.outer_pos, |param| param.pos);
         for ratio in [extremes.most, extremes.least] {
             if ratio.abs() > 1.0 && params.contains(&ratio) {
                 self.notes.borrow_mut().warn(

@@ -47,7 +47,7 @@ pub(crate) fn extrapolated(
     }
     let mut change = last_value - first_value;
     if counter {
-        change += resets(window, remarks);
+        add_resets(&mut change, window, remarks);
     }
     if zero_at.is_some() {
         change += first_value;
@@ -65,18 +65,17 @@ pub(crate) fn extrapolated(
     ))
 }
 
-/// What the values lost at resets.
-fn resets(window: &Window<'_>, remarks: &mut Remarks<'_>) -> f64 {
-    let mut lost = 0.0;
+/// Adds what the values lost at resets, one by one: the sum is rounded as in the reference.
+fn add_resets(change: &mut f64, window: &Window<'_>, remarks: &mut Remarks<'_>) {
     if window.float_starts.is_empty() {
         for pair in window.floats.windows(2) {
             if let [previous, current] = pair
                 && current < previous
             {
-                lost += previous;
+                *change += previous;
             }
         }
-        return lost;
+        return;
     }
     let mut overlap = false;
     for index in 1..window.floats.len() {
@@ -86,7 +85,7 @@ fn resets(window: &Window<'_>, remarks: &mut Remarks<'_>) -> f64 {
         };
         overlap |= start_overlaps(previous, current);
         if current.value < previous.value || start_resets(previous, current) {
-            lost += previous.value;
+            *change += previous.value;
         }
     }
     if overlap {
@@ -94,7 +93,6 @@ fn resets(window: &Window<'_>, remarks: &mut Remarks<'_>) -> f64 {
             .notes
             .start_time_overlap(remarks.metric, remarks.range_pos);
     }
-    lost
 }
 
 #[derive(Clone, Copy)]

@@ -77,10 +77,11 @@ fn hoisted(node: Node, invariant: bool) -> Node {
     if !invariant || matches!(node.op, Op::Number(_) | Op::Text(_) | Op::Matrix(_)) {
         return node;
     }
-    let (pos, value_type) = (node.pos, node.value_type);
+    let (pos, outer_pos, value_type) = (node.pos, node.outer_pos, node.value_type);
     Node {
         op: Op::Invariant(Box::new(node)),
         pos,
+        outer_pos,
         value_type,
     }
 }
@@ -98,7 +99,7 @@ impl Lowering<'_> {
             )),
             Expr::Paren(paren) => {
                 let (mut inner, invariant) = self.expr(&paren.expr, scope)?;
-                inner.pos = paren.pos;
+                inner.outer_pos = paren.pos;
                 Ok((inner, invariant))
             }
             Expr::Vector(selector) => {
@@ -121,7 +122,7 @@ impl Lowering<'_> {
             Expr::Unary(unary) => {
                 let (mut inner, invariant) = self.expr(&unary.expr, &scope.plain())?;
                 if !unary.negative {
-                    inner.pos = unary.pos;
+                    inner.outer_pos = unary.pos;
                     return Ok((inner, invariant));
                 }
                 if let Op::Number(value) = inner.op {
@@ -148,6 +149,27 @@ impl Lowering<'_> {
         let lowered: Result<Vec<_>, _> = exprs.iter().map(|expr| self.expr(expr, scope)).collect();
         let lowered = lowered?;
         let all = lowered.iter().all(|(_, invariant)| *invariant);
+        let nodes = lowered
+            .into_iter()
+            .map(|(node, invariant)| if all { node } else { hoisted(node, invariant) });
+        Ok((nodes.collect(), all))
+    }
+
+    /// Lowers arguments of a function. As in the reference, remarks about one that is not hoisted
+    /// do not point to the parentheses around it.
+    fn arguments(
+        &mut self,
+        exprs: &[&Expr],
+        scope: &Scope,
+    ) -> Result<(Vec<Node>, bool), PrepareError> {
+        let lowered: Result<Vec<_>, _> = exprs.iter().map(|expr| self.expr(expr, scope)).collect();
+        let mut lowered = lowered?;
+        let all = lowered.iter().all(|(_, invariant)| *invariant);
+        for ((node, invariant), expr) in lowered.iter_mut().zip(exprs) {
+            if all || !*invariant {
+                node.outer_pos = unwrapped(expr).pos();
+            }
+        }
         let nodes = lowered
             .into_iter()
             .map(|(node, invariant)| if all { node } else { hoisted(node, invariant) });
@@ -206,10 +228,7 @@ impl Lowering<'_> {
         scope: &Scope,
     ) -> Result<(RangeSource, PosRange, bool), PrepareError> {
         match expr {
-            Expr::Paren(paren) => {
-                let (source, _, invariant) = self.range_source(&paren.expr, scope)?;
-                Ok((source, paren.pos, invariant))
-            }
+            Expr::Paren(paren) => self.range_source(&paren.expr, scope),
             Expr::Matrix(matrix) => {
                 let source = self.matrix(matrix, scope)?;
                 Ok((source, matrix.pos, matrix.selector.at.is_some()))
@@ -369,6 +388,7 @@ fn node(op: Op, pos: PosRange, value_type: ValueType) -> Node {
     Node {
         op,
         pos,
+        outer_pos: pos,
         value_type,
     }
 }

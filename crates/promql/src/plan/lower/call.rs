@@ -38,7 +38,7 @@ impl Lowering<'_> {
             return Ok((node(Op::Fail(text), call.pos, call.func.returns), false));
         }
         let args: Vec<&Expr> = call.args.iter().collect();
-        let (nodes, mut invariant) = self.children(&args, &inner)?;
+        let (nodes, mut invariant) = self.arguments(&args, &inner)?;
         if TIME_DEPENDENT.contains(&name) || (TimePart::by_name(name).is_some() && args.is_empty())
         {
             invariant = false;
@@ -70,7 +70,7 @@ impl Lowering<'_> {
             .filter(|(index, _)| *index != range_arg)
             .map(|(_, arg)| arg)
             .collect();
-        let (params, params_invariant) = self.children(&others, &scope.plain())?;
+        let (params, params_invariant) = self.arguments(&others, &scope.plain())?;
         invariant = invariant && params_invariant && !TIME_DEPENDENT.contains(&name);
         let function = RangeFunction::by_name(name)
             .ok_or_else(|| PrepareError::Invalid(format!("unknown function {name}")))?;
