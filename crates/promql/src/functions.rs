@@ -168,6 +168,8 @@ impl RangeFunction {
                 if !window.floats.is_empty() {
                     over_time::warn_quantile(phi, remarks.notes, remarks.param_pos);
                 }
+                // Remarks point to the first argument, which here is not the range.
+                remarks.range_pos = remarks.param_pos;
                 float(over_time::floats_only(window, remarks, |values| {
                     over_time::quantile(phi, &mut values.to_vec())
                 }))

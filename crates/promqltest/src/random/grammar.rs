@@ -391,7 +391,11 @@ fn histogram_query(dice: &mut Dice) -> String {
     let histogram = match dice.below(5) {
         0 => "rate(nh_seconds[5m])".to_owned(),
         1 => "sum by (path) (rate(nh_seconds[5m]))".to_owned(),
-        2 => format!("({metric} * {})", dice.pick(&["2", "0.5", "-1", "0"])),
+        2 => format!(
+            "({} * {})",
+            dice.pick(&["nh_seconds", "nh_schema_change", "nh_negative"]),
+            dice.pick(&["2", "0.5", "-1", "0"])
+        ),
         _ => metric.clone(),
     };
     match dice.below(12) {

@@ -186,7 +186,8 @@ fn histograms(
         let mut previous = &left;
         let inside = window.histograms.get(borders.inside.clone())?;
         for histogram in inside.iter().chain(std::iter::once(&right)) {
-            if histogram.detect_reset(previous) {
+            // A sample that stands for a border is no neighbour of itself.
+            if !Arc::ptr_eq(histogram, previous) && histogram.detect_reset(previous) {
                 remarks |= change.add(previous).ok()?;
             }
             previous = histogram;
