@@ -171,6 +171,9 @@ pub(crate) struct Selector {
     /// `@`
     pub(crate) at: Option<Timestamp>,
     pub(crate) extension: Extension,
+    /// Only counts and sums of histograms matter: then, as in the reference, resets are looked for
+    /// while samples are read, and known where hints are compared.
+    pub(crate) counts_only: bool,
     pub(crate) hints: SelectHints,
 }
 

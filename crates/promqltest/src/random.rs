@@ -16,7 +16,7 @@ use dice::Dice;
 const GROUP_LEN: usize = 500;
 
 /// The command line `[--seed N] [--count N]`: writes a query file of the kit.
-pub fn command(args: &[String], out: &mut dyn Write) -> u8 {
+pub(crate) fn command(args: &[String], out: &mut dyn Write) -> u8 {
     let number = |name: &str, default: u64| match args.iter().position(|arg| arg == name) {
         Some(at) => args.get(at + 1).and_then(|value| value.parse().ok()),
         None => Some(default),

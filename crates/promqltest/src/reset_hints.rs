@@ -1,8 +1,8 @@
 //! Reset hints of native histograms, as they come back from a store of chunks.
 //!
-//! A chunk says once whether a reset stands before it, and promises that there is none inside. So
-//! what is read is not what was written: the first histogram of a chunk follows a reset or nothing
-//! is known, all later ones follow none.
+//! A chunk promises that there is no reset inside of it, and what stands before it is not trusted. So
+//! what is read is not what was written: of the first counter histogram of a chunk nothing is known,
+//! all later ones follow no reset.
 
 use std::collections::HashMap;
 
@@ -34,11 +34,7 @@ impl ResetHints {
         histogram: &FloatHistogram,
     ) -> Result<CounterResetHint, String> {
         let failed = |error: chunk::EncodeError| error.to_string();
-        let bounds =
-            |histogram: &FloatHistogram| histogram.custom_values.clone().unwrap_or_default();
-        // Other bounds start a new chunk without being a reset (3.8.0: bounds are reconciled).
-        let same_bounds = |open: &&mut Open| bounds(open.appender.last()) == bounds(histogram);
-        let header = match self.open.get_mut(labels).filter(same_bounds) {
+        let header = match self.open.get_mut(labels) {
             Some(open) => {
                 let outcome = open.appender.append(&mut open.bytes, time, histogram);
                 match outcome.map_err(failed)? {
@@ -63,10 +59,7 @@ impl ResetHints {
         self.open.insert(labels.clone(), Open { appender, bytes });
         Ok(match header {
             CounterResetHeader::Gauge => CounterResetHint::Gauge,
-            CounterResetHeader::CounterReset => CounterResetHint::CounterReset,
-            CounterResetHeader::NotCounterReset | CounterResetHeader::Unknown => {
-                CounterResetHint::Unknown
-            }
+            _ => CounterResetHint::Unknown,
         })
     }
 }
@@ -85,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_histogram_of_a_chunk_may_follow_a_reset() {
+    fn of_the_first_histogram_of_a_chunk_nothing_is_known() {
         use CounterResetHint::{CounterReset, Gauge, NotCounterReset, Unknown};
         let mut hints = ResetHints::default();
         let labels = Labels::from_pairs([("a", "b")]);
@@ -111,9 +104,9 @@ mod tests {
         let expected = [
             Unknown,
             NotCounterReset,
-            CounterReset,
+            Unknown,
             NotCounterReset,
-            CounterReset,
+            Unknown,
             Gauge,
             Gauge,
         ];

@@ -10,7 +10,7 @@ use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
 use crate::exec::smoothed::with_borders;
 use crate::exec::{Evaluator, Sink, at_step, storage_error};
-use crate::functions::window::{RangeSamples, Slider, Window, float_histogram};
+use crate::functions::window::{RangeSamples, Slider, Window, float_histogram, with_known_reset};
 use crate::functions::{RangeFunction, Remarks};
 use crate::plan::{Extension, Node, RangeSource, Selector};
 use crate::value::MatrixSeries;
@@ -26,15 +26,18 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        self.newest(
-            selector,
-            grid,
-            sink,
-            &mut |columns, index| match columns.histogram_at(index) {
-                Some(histogram) => float_histogram(histogram).map(Point::Histogram),
-                None => columns.values.get(index).copied().map(Point::Float),
-            },
-        )
+        self.newest(selector, grid, sink, &mut |columns, index| {
+            let Some(histogram) = columns.histogram_at(index) else {
+                return columns.values.get(index).copied().map(Point::Float);
+            };
+            let histogram = float_histogram(histogram)?;
+            let before = || float_histogram(columns.histogram_at(index.checked_sub(1)?)?);
+            Some(Point::Histogram(if selector.counts_only {
+                with_known_reset(histogram, before().as_deref())
+            } else {
+                histogram
+            }))
+        })
     }
 
     /// `timestamp(selector)` and `start_timestamp(selector)`: seconds.
@@ -95,7 +98,7 @@ impl Evaluator<'_> {
         let mut columns = SampleColumns::default();
         for index in 0..set.len() {
             self.check()?;
-            if first == last {
+            if first == last && !selector.counts_only {
                 set.read_last(index, mint, maxt, &mut columns)
                     .map_err(storage_error)?;
             } else {
@@ -280,6 +283,9 @@ impl Evaluator<'_> {
                     samples.fill(&columns);
                     if samples.is_empty() {
                         continue;
+                    }
+                    if selector.counts_only {
+                        samples.find_resets();
                     }
                     let series = Series {
                         labels: set.labels(index),

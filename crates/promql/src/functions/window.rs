@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::sample::{SampleColumns, Value};
 use model::staleness::is_stale;
-use model::{FloatHistogram, Timestamp};
+use model::{CounterResetHint, FloatHistogram, Timestamp};
 
 use crate::column::Point;
 use crate::plan::Extension;
@@ -76,9 +76,40 @@ impl RangeSamples {
         self.histograms.push(histogram);
     }
 
+    /// Replaces hints that know nothing by what neighbours tell.
+    pub(crate) fn find_resets(&mut self) {
+        for index in (1..self.histograms.len()).rev() {
+            if let Some([before, histogram]) = self.histograms.get_mut(index - 1..=index) {
+                *histogram = with_known_reset(Arc::clone(histogram), Some(before));
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.float_times.is_empty() && self.histogram_times.is_empty()
     }
+}
+
+/// `histogram` with a hint that tells whether it follows a reset, as far as `before` is known.
+pub(crate) fn with_known_reset(
+    histogram: Arc<FloatHistogram>,
+    before: Option<&FloatHistogram>,
+) -> Arc<FloatHistogram> {
+    let Some(before) = before.filter(|before| !is_stale(before.sum)) else {
+        return histogram;
+    };
+    if histogram.counter_reset_hint != CounterResetHint::Unknown {
+        return histogram;
+    }
+    let counter_reset_hint = if histogram.detect_reset(before) {
+        CounterResetHint::CounterReset
+    } else {
+        CounterResetHint::NotCounterReset
+    };
+    Arc::new(FloatHistogram {
+        counter_reset_hint,
+        ..FloatHistogram::clone(&histogram)
+    })
 }
 
 /// The histogram with float counts; `None` for a float.

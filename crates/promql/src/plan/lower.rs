@@ -25,6 +25,7 @@ pub(crate) fn lower(expr: &Expr, times: &QueryTimes, query: &str) -> Result<Plan
         from: times.start,
         to: times.end,
         hints: SelectHints::default(),
+        counts_only: false,
     };
     let (root, invariant) = lowering.expr(expr, &scope)?;
     Ok(Plan {
@@ -47,6 +48,8 @@ struct Scope {
     to: Timestamp,
     /// Enclosing function or aggregation.
     hints: SelectHints,
+    /// Of histograms only the count and the sum are asked for.
+    counts_only: bool,
 }
 
 impl Scope {
@@ -55,8 +58,18 @@ impl Scope {
             function: function.to_owned(),
             ..SelectHints::default()
         };
+        let counts_only = match function {
+            "histogram_count" | "histogram_sum" | "histogram_avg" => true,
+            "histogram_quantile"
+            | "histogram_quantiles"
+            | "histogram_fraction"
+            | "histogram_stddev"
+            | "histogram_stdvar" => false,
+            _ => self.counts_only,
+        };
         Self {
             hints,
+            counts_only,
             ..self.clone()
         }
     }
@@ -206,6 +219,7 @@ impl Lowering<'_> {
             offset_ms,
             at,
             extension,
+            counts_only: scope.counts_only,
             hints: SelectHints {
                 start,
                 end,
@@ -274,6 +288,7 @@ impl Lowering<'_> {
                 .saturating_sub(range_ms),
             to: at.unwrap_or(scope.to).saturating_sub(offset_ms),
             hints: SelectHints::default(),
+            counts_only: false,
         };
         let (inner, invariant) = self.expr(&subquery.expr, &inner_scope)?;
         let node = Box::new(hoisted(inner, invariant));
