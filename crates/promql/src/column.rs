@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use model::{FloatHistogram, Labels, Timestamp};
 
+use crate::meter::Charge;
+
 /// The steps of an evaluation: `start`, `start + step`, … `len` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -74,6 +76,12 @@ pub(crate) struct Column {
     kinds: Vec<Kind>,
     /// As long as `kinds`, or empty while there is no histogram.
     histograms: Vec<Option<Arc<FloatHistogram>>>,
+    charge: Charge,
+}
+
+/// Bytes of a column without histograms, its share of the labels included.
+fn column_bytes(len: usize) -> usize {
+    len * (size_of::<f64>() + size_of::<Kind>()) + 256
 }
 
 impl Column {
@@ -82,12 +90,14 @@ impl Column {
             values: vec![0.0; len],
             kinds: vec![Kind::Absent; len],
             histograms: Vec::new(),
+            charge: Charge::new(column_bytes(len)),
         }
     }
 
     pub(crate) fn from_floats(values: Vec<f64>) -> Self {
         let kinds = vec![Kind::Float; values.len()];
         Self {
+            charge: Charge::new(column_bytes(values.len())),
             values,
             kinds,
             histograms: Vec::new(),
@@ -136,7 +146,12 @@ impl Column {
     }
 
     pub(crate) fn set_histogram(&mut self, step: usize, histogram: Arc<FloatHistogram>) {
-        self.histograms.resize(self.kinds.len(), None);
+        let mut bytes = histogram.size_bytes();
+        if self.histograms.len() != self.kinds.len() {
+            self.histograms.resize(self.kinds.len(), None);
+            bytes += self.kinds.len() * size_of::<Option<Arc<FloatHistogram>>>();
+        }
+        self.charge.grow(bytes);
         if let (Some(kind), Some(slot)) = (self.kinds.get_mut(step), self.histograms.get_mut(step))
         {
             *kind = Kind::Histogram;

@@ -13,21 +13,27 @@ mod sort;
 mod topk;
 mod vector_match;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Instant;
 
+use memory::budget::BudgetExhausted;
 use model::{Labels, Timestamp};
+use promql_parser::ast::PosRange;
 use stdx::cancel::{CancelToken, Stop};
 use storage::{Querier, SelectHints, StorageError};
 
-use crate::annotations::Annotations;
+use crate::annotations::{Annotations, line_and_column};
 use crate::column::{Column, Grid, Kind, Point, Series};
 use crate::error::{Phase, QueryError};
 use crate::functions::math;
+use crate::meter;
 use crate::plan::{Extension, Node, Op};
 
 pub(crate) use counters::Counters;
+
+/// What the budget of one query is called.
+pub(crate) const QUERY_BUDGET: &str = "query";
 
 /// Takes the series of a node, one by one.
 pub(crate) type Sink<'s> = dyn FnMut(Series) -> Result<(), QueryError> + 's;
@@ -42,6 +48,9 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) use_start_timestamps: bool,
     pub(crate) type_and_unit_labels: bool,
     pub(crate) max_samples: u64,
+    /// The expression that is being evaluated, and the text that its place is in.
+    pub(crate) at: Cell<PosRange>,
+    pub(crate) text: &'a str,
     pub(crate) counters: Counters,
     pub(crate) notes: RefCell<Annotations>,
     pub(crate) storage_warnings: RefCell<Vec<String>>,
@@ -55,6 +64,7 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
+        let outer = self.at.replace(node.pos);
         let before = self.counters.held();
         let mut given = 0;
         self.run(node, grid, &mut |series| {
@@ -66,6 +76,7 @@ impl Evaluator<'_> {
         })?;
         // What the node's inputs held is gone; what it gave is held by whoever asked.
         self.counters.release_to(before + given);
+        self.at.set(outer);
         Ok(())
     }
 
@@ -381,12 +392,24 @@ impl Evaluator<'_> {
     /// Whether to go on: called once a series.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
         self.cancel.check().map_err(stopped)?;
+        if let Some(refused) = meter::refusal() {
+            return Err(self.too_much_memory(&refused));
+        }
         match self.deadline {
             Some(deadline) if Instant::now() >= deadline => {
                 Err(QueryError::Timeout(Phase::Execution))
             }
             _ => Ok(()),
         }
+    }
+
+    fn too_much_memory(&self, refused: &BudgetExhausted) -> QueryError {
+        let place = if self.text.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", line_and_column(self.text, self.at.get()))
+        };
+        too_much_memory(refused, place)
     }
 
     fn hold(&self, samples: u64) -> Result<(), QueryError> {
@@ -403,6 +426,22 @@ impl Evaluator<'_> {
         self.hold(samples)?;
         self.counters.release_to(held);
         Ok(())
+    }
+}
+
+/// The error for memory that a query was refused; `place` is ` at line:column` or empty.
+pub(crate) fn too_much_memory(refused: &BudgetExhausted, place: String) -> QueryError {
+    let what = if refused.name == QUERY_BUDGET {
+        "query memory limit"
+    } else {
+        "memory limit of all queries together"
+    };
+    QueryError::TooMuchMemory {
+        what,
+        used_bytes: refused.used_bytes,
+        limit_bytes: refused.limit_bytes,
+        wanted_bytes: refused.wanted_bytes,
+        place,
     }
 }
 

@@ -12,6 +12,7 @@ use anyhow::{Context, anyhow};
 use config::{Config, LoadOptions};
 use discovery::metrics::{ManagerMetrics, ProviderMetrics};
 use discovery::providers::Environment;
+use memory::budget::Budget;
 use promql::{Engine, EngineOptions};
 use promql_parser::ParserOptions;
 use scrape::JobOptions;
@@ -517,7 +518,14 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         fill_modifiers: settings.has_feature("promql-binop-fill-modifiers"),
         ..ParserOptions::default()
     };
+    let limit = settings.memory_limit_bytes;
+    let query_bytes_max = u64::try_from(flags.int("query.max-memory"))
+        .ok()
+        .filter(|bytes| *bytes > 0)
+        .or(limit.map(|bytes| bytes / 4));
     EngineOptions {
+        memory: Budget::new("queries", limit.map_or(u64::MAX, |bytes| bytes / 2)),
+        query_bytes_max: query_bytes_max.unwrap_or(u64::MAX),
         timeout: settings.duration("query.timeout"),
         max_samples: u64::try_from(flags.int("query.max-samples")).unwrap_or(0),
         max_concurrent: queries_max(settings),

@@ -191,6 +191,12 @@ fn config_source(flags: &Flags) -> ConfigSource {
 }
 
 fn memory_limit(flags: &Flags) -> Option<u64> {
+    if let Some(bytes) = u64::try_from(flags.int("memory.limit"))
+        .ok()
+        .filter(|bytes| *bytes > 0)
+    {
+        return Some(bytes);
+    }
     if !flags.is_on("auto-gomemlimit") {
         return None;
     }

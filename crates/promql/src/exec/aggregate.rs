@@ -15,6 +15,7 @@ use crate::exec::topk::Extremes;
 use crate::exec::{Evaluator, Sink};
 use crate::functions::over_time;
 use crate::kahan::{self, Mean};
+use crate::meter::Charge;
 use crate::plan::{Aggregate, Node, Op, aggregate_name};
 
 impl Evaluator<'_> {
@@ -47,7 +48,8 @@ impl Evaluator<'_> {
         // Names of metrics whose histograms do not go together.
         let mut incompatible = BTreeSet::new();
         self.vector(&aggregate.vector, grid, &mut |series| {
-            let group = groups.of(aggregate, &series, || {
+            let bytes = grid.len * size_of::<Accumulator>();
+            let group = groups.of(aggregate, &series, bytes, || {
                 vec![Accumulator::default(); grid.len]
             });
             for (step, accumulator) in group.iter_mut().enumerate() {
@@ -124,10 +126,15 @@ impl Evaluator<'_> {
         let mut ignored = false;
         self.vector(&aggregate.vector, grid, &mut |series| {
             ignored |= series.column.has_histograms();
-            let group = groups.of(aggregate, &series, || vec![Vec::new(); grid.len]);
+            let bytes = grid.len * size_of::<Vec<f64>>();
+            let group = groups.of(aggregate, &series, bytes, || vec![Vec::new(); grid.len]);
             for (step, values) in group.iter_mut().enumerate() {
                 values.extend(series.column.float(step));
             }
+            // Vectors grow by doubling.
+            groups
+                .charge
+                .grow(series.column.count() * 2 * size_of::<f64>());
             Ok(())
         })?;
         if let Some(param) = &aggregate.param {
@@ -229,6 +236,8 @@ pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
 
 /// Groups by labels, in order of appearance.
 pub(super) struct Groups<T> {
+    /// What the groups hold.
+    charge: Charge,
     index: HashMap<Labels, usize>,
     /// Labels, whether the metric name goes in the end, content.
     pub(super) all: Vec<(Labels, bool, T)>,
@@ -237,6 +246,7 @@ pub(super) struct Groups<T> {
 impl<T> Default for Groups<T> {
     fn default() -> Self {
         Self {
+            charge: Charge::default(),
             index: HashMap::new(),
             all: Vec::new(),
         }
@@ -244,17 +254,20 @@ impl<T> Default for Groups<T> {
 }
 
 impl<T> Groups<T> {
-    /// The group of `series`.
+    /// The group of `series`; a new one takes `bytes` beside its labels.
     pub(super) fn of(
         &mut self,
         aggregate: &Aggregate,
         series: &Series,
+        bytes: usize,
         new: impl FnOnce() -> T,
     ) -> &mut T {
         let labels = group_labels(aggregate, &series.labels);
         let next = self.all.len();
+        let (all, charge) = (&mut self.all, &mut self.charge);
         let index = *self.index.entry(labels).or_insert_with_key(|labels| {
-            self.all.push((labels.clone(), false, new()));
+            charge.grow(bytes + 2 * labels.as_bytes().len() + 128);
+            all.push((labels.clone(), false, new()));
             next
         });
         let group = &mut self.all[index];

@@ -48,6 +48,8 @@ impl Evaluator<'_> {
         let mut joined = Joined::default();
         for classic in &classics {
             for values in &phis {
+                // The label of a quantile changes with it, so one quantile may be several series.
+                let mut columns: Vec<(Option<f64>, Column)> = Vec::new();
                 for (step, phi) in values.iter().enumerate() {
                     let (value, repair) = match self.input_at(classic, step, vector.outer_pos) {
                         None => continue,
@@ -62,21 +64,29 @@ impl Evaluator<'_> {
                     };
                     if let Some(repair) = repair {
                         let metric = classic.labels.metric_name();
+                        let (time, pos) = (grid.time(step), vector.outer_pos);
                         let mut notes = self.notes.borrow_mut();
-                        notes.forced_monotonicity(
-                            metric,
-                            vector.outer_pos,
-                            grid.time(step),
-                            repair,
-                        );
+                        notes.forced_monotonicity(metric, pos, time, repair);
                     }
-                    let mut column = Column::absent(grid.len);
-                    column.set_float(step, value);
-                    let labels = match label {
-                        Some(label) => LabelsBuilder::from_labels(&classic.labels)
-                            .set(label, &quantile_text(*phi))
+                    let key = label.map(|_| *phi);
+                    let bits = |phi: &Option<f64>| phi.map(f64::to_bits);
+                    let known = columns
+                        .iter()
+                        .position(|(other, _)| bits(other) == bits(&key));
+                    let at = known.unwrap_or_else(|| {
+                        columns.push((key, Column::absent(grid.len)));
+                        columns.len() - 1
+                    });
+                    if let Some((_, column)) = columns.get_mut(at) {
+                        column.set_float(step, value);
+                    }
+                }
+                for (phi, column) in columns {
+                    let labels = match (label, phi) {
+                        (Some(label), Some(phi)) => LabelsBuilder::from_labels(&classic.labels)
+                            .set(label, &quantile_text(phi))
                             .labels(),
-                        None => classic.labels.clone(),
+                        _ => classic.labels.clone(),
                     };
                     let mut series = Series {
                         labels,

@@ -27,7 +27,7 @@ impl Evaluator<'_> {
         let mut ignored = false;
         self.vector(&aggregate.vector, grid, &mut |series| {
             ignored |= series.column.has_histograms();
-            groups.of(aggregate, &series, Vec::new).push(all.len());
+            groups.of(aggregate, &series, 0, Vec::new).push(all.len());
             all.push(series);
             Ok(())
         })?;

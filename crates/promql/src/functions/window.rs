@@ -7,6 +7,7 @@ use model::staleness::is_stale;
 use model::{CounterResetHint, FloatHistogram, Timestamp};
 
 use crate::column::Point;
+use crate::meter::Charge;
 use crate::plan::Extension;
 
 /// Samples of one series without staleness markers, floats apart from histograms. Reused from
@@ -20,9 +21,18 @@ pub(crate) struct RangeSamples {
     pub(crate) histogram_times: Vec<Timestamp>,
     pub(crate) histograms: Vec<Arc<FloatHistogram>>,
     pub(crate) histogram_starts: Vec<Timestamp>,
+    charge: Charge,
 }
 
 impl RangeSamples {
+    /// Accounts for the samples, and for the columns that they were read into.
+    fn charge(&mut self) {
+        let floats = self.float_times.len() * 2 * size_of::<(Timestamp, f64)>();
+        let histograms = self.histograms.iter().map(|h| h.size_bytes() + 64);
+        self.charge
+            .resize_at_least(floats + histograms.sum::<usize>());
+    }
+
     pub(crate) fn clear(&mut self) {
         self.float_times.clear();
         self.floats.clear();
@@ -59,6 +69,7 @@ impl RangeSamples {
                 }
             }
         }
+        self.charge();
     }
 
     pub(crate) fn push(&mut self, time: Timestamp, point: Point) {
