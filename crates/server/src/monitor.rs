@@ -13,6 +13,7 @@ use config::storage::ExemplarsConfig;
 use config::{Config, LoadOptions};
 use discovery::metrics::{ManagerMetrics, ProviderMetrics};
 use discovery::providers::Environment;
+use memory::budget::Budget;
 use promql::{Engine, EngineOptions};
 use promql_parser::ParserOptions;
 use scrape::JobOptions;
@@ -550,12 +551,21 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         fill_modifiers: settings.has_feature("promql-binop-fill-modifiers"),
         ..ParserOptions::default()
     };
+    let limit = settings.memory_limit_bytes;
+    let query_bytes_max = u64::try_from(flags.int("query.max-memory"))
+        .ok()
+        .filter(|bytes| *bytes > 0)
+        .or(limit.map(|bytes| bytes / 4));
     EngineOptions {
+        memory: Budget::new("queries", limit.map_or(u64::MAX, |bytes| bytes / 2)),
+        query_bytes_max: query_bytes_max.unwrap_or(u64::MAX),
         timeout: settings.duration("query.timeout"),
         max_samples: u64::try_from(flags.int("query.max-samples")).unwrap_or(0),
         max_concurrent: queries_max(settings),
         lookback_delta_ms: flags.int("query.lookback-delta"),
         delayed_name_removal: settings.has_feature("promql-delayed-name-removal"),
+        use_start_timestamps: settings.has_feature("use-start-timestamps"),
+        type_and_unit_labels: settings.has_feature("type-and-unit-labels"),
         parser,
         ..EngineOptions::default()
     }
