@@ -140,8 +140,7 @@ fn is_space(c: char) -> bool {
 }
 
 fn is_word(c: char) -> bool {
-    // Go's letters and digits: Unicode categories L and Nd.
-    c == '_' || c.is_alphabetic() || (c.is_numeric() && c.to_digit(10).is_some())
+    c == '_' || c.is_alphabetic() || c.is_ascii_digit()
 }
 
 impl<'t> Lexer<'t> {
