@@ -133,10 +133,10 @@ fn read_endpoint(parts: &Parts, db: &Arc<Db>, registry: &Registry) -> ReadEndpoi
     let state = parts.state.clone();
     let external_labels = move || {
         let applied = state.applied.lock();
-        let labels = applied
+        applied
             .as_ref()
-            .map(|config| &config.global.external_labels);
-        labels.map(|labels| labels.to_labels()).unwrap_or_default()
+            .map(|config| config.global.external_labels.to_labels())
+            .unwrap_or_default()
     };
     let options = ReadOptions {
         samples_max: u64::try_from(flags.int("storage.remote.read-sample-limit")).unwrap_or(0),

@@ -39,9 +39,9 @@ impl Writer {
         self.raw_varint(number);
     }
 
-    /// A float; plain 0 is not written.
+    /// A float; 0 is not written, whatever its sign, as in the reference.
     pub(super) fn double(&mut self, field: u64, number: f64) {
-        if number.to_bits() != 0 {
+        if number != 0.0 {
             self.oneof_double(field, number);
         }
     }
@@ -161,6 +161,8 @@ pub(super) fn samples(
     Ok(Some(series))
 }
 
+// Custom bounds are left out of both kinds, as in the reference: who wants them reads chunks.
+
 fn hint(hint: CounterResetHint) -> u64 {
     hint as u64
 }
@@ -178,7 +180,6 @@ fn integer(histogram: &Histogram, time: Timestamp) -> Writer {
     message.zigzags(12, &histogram.positive_buckets);
     message.varint(14, hint(histogram.counter_reset_hint));
     message.varint(15, time as u64);
-    message.doubles(16, histogram.custom_bounds());
     message
 }
 
@@ -195,6 +196,5 @@ fn float(histogram: &FloatHistogram, time: Timestamp) -> Writer {
     message.doubles(13, &histogram.positive_buckets);
     message.varint(14, hint(histogram.counter_reset_hint));
     message.varint(15, time as u64);
-    message.doubles(16, histogram.custom_bounds());
     message
 }

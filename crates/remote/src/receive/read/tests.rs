@@ -25,7 +25,10 @@ fn histogram(count: u64) -> Value {
     }))
 }
 
-fn store(series: &[(&[(&str, &str)], &[(i64, Value)])]) -> Arc<MemoryStore> {
+/// Labels, and samples with their times.
+type Given<'a> = (&'a [(&'a str, &'a str)], &'a [(i64, Value)]);
+
+fn store(series: &[Given<'_>]) -> Arc<MemoryStore> {
     let store = MemoryStore::new();
     let mut appender = store.appender();
     for (labels, samples) in series {
@@ -77,7 +80,7 @@ fn request(start: i64, end: i64, matchers: &[(u64, &str, &str)]) -> Vec<u8> {
     pack(&Writer::default().message(1, &query).bytes)
 }
 
-fn parts<'a>(message: &'a [u8], number: u32) -> Vec<&'a [u8]> {
+fn parts(message: &[u8], number: u32) -> Vec<&[u8]> {
     let fields = Fields::new(message).filter(move |(found, _)| *found == number);
     fields.map(|(_, value)| value.bytes()).collect()
 }
