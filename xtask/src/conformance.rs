@@ -16,6 +16,8 @@ type Part = (&'static str, fn(&Kit) -> Result<()>);
 /// The parts that must agree by now. Later issues add lines.
 const PARTS: &[Part] = &[
     ("promql-scripts", promql_scripts),
+    ("queries", queries),
+    ("random-queries", random_queries),
     ("check-config", check_config),
 ];
 
@@ -114,12 +116,55 @@ fn has_yaml(python: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// All PromQL scripts of the kit, cases on floats only (the rest is part C).
+/// All cases of all PromQL scripts of the kit.
 fn promql_scripts(kit: &Kit) -> Result<()> {
     let folder = kit
         .shared
         .join("conformance/data/prometheus/promql/promqltest/testdata");
-    run::promqltest(&["--floats".to_owned(), folder.to_string_lossy().into_owned()])
+    run::promqltest(&[folder.to_string_lossy().into_owned()])
+}
+
+/// All query files of the kit, over the blocks that it makes.
+fn queries(kit: &Kit) -> Result<()> {
+    check(run_pair(kit).arg("--no-http"))
+}
+
+/// Random queries over the same blocks; `FERULA_RANDOM_QUERIES` says how many, `FERULA_TEST_SEED`
+/// which.
+fn random_queries(kit: &Kit) -> Result<()> {
+    let setting = |name: &str, default: &str| std::env::var(name).unwrap_or(default.to_owned());
+    let count = setting("FERULA_RANDOM_QUERIES", "2000");
+    let seed = setting("FERULA_TEST_SEED", "1");
+    println!("{count} random queries, seed {seed}");
+    let file = target_dir().join("random-queries.yml");
+    let written = Command::new(run::promqltest_program()?)
+        .args(["random", "--seed", &seed, "--count", &count])
+        .output()
+        .context("cannot start promqltest")?;
+    if !written.status.success() {
+        bail!(
+            "promqltest random: {}",
+            String::from_utf8_lossy(&written.stderr)
+        );
+    }
+    std::fs::write(&file, written.stdout)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    check(run_pair(kit).arg("--queries").arg(file))
+}
+
+fn run_pair(kit: &Kit) -> Command {
+    let mut command = Command::new(&kit.python);
+    command
+        .arg(kit.shared.join("conformance/run_pair.py"))
+        .arg("--reference-bin")
+        .arg(kit.peers.join("bin/prometheus"))
+        .arg("--candidate-bin")
+        .arg(ferula())
+        .arg("--promtool")
+        .arg(kit.peers.join("bin/promtool"))
+        .arg("--known")
+        .arg(known());
+    command
 }
 
 /// Every configuration file of the kit goes to both tools.

@@ -17,6 +17,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// Runs PromQL test scripts; paths are the user's, so the working directory stays.
 pub(crate) fn promqltest(args: &[String]) -> Result<()> {
+    check(std::process::Command::new(promqltest_program()?).args(args))
+}
+
+/// The runner of PromQL test scripts, built.
+pub(crate) fn promqltest_program() -> Result<std::path::PathBuf> {
     check(cargo().args([
         "build",
         "--quiet",
@@ -25,8 +30,7 @@ pub(crate) fn promqltest(args: &[String]) -> Result<()> {
         "--bin",
         "promqltest",
     ]))?;
-    let mut runner = std::process::Command::new(target_dir().join("debug/promqltest"));
-    check(runner.args(args))
+    Ok(target_dir().join("debug/promqltest"))
 }
 
 /// Replaces this process, so that signals reach the server itself.

@@ -3,7 +3,7 @@
 use model::Timestamp;
 use model::sample::SampleColumns;
 
-use crate::{DecodeError, histogram, xor};
+use crate::{DecodeError, histogram, xor, xor2};
 
 /// How a chunk's samples are encoded; the number is the encoding byte of all chunk files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +21,21 @@ pub enum Encoding {
     HistogramSt = 5,
     /// Native histograms with float counts and start timestamps.
     FloatHistogramSt = 6,
+}
+
+impl Encoding {
+    /// Whether the samples are plain numbers.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Xor | Self::Xor2)
+    }
+
+    /// Whether samples can have start timestamps.
+    pub fn has_start_timestamps(self) -> bool {
+        matches!(
+            self,
+            Self::Xor2 | Self::HistogramSt | Self::FloatHistogramSt
+        )
+    }
 }
 
 impl TryFrom<u8> for Encoding {
@@ -61,10 +76,12 @@ pub fn decode(
 ) -> Result<(), DecodeError> {
     match encoding {
         Encoding::Xor => xor::decode(bytes, mint, maxt, columns),
-        Encoding::Histogram => histogram::decode_integer(bytes, mint, maxt, columns),
-        Encoding::FloatHistogram => histogram::decode_float(bytes, mint, maxt, columns),
-        Encoding::Xor2 | Encoding::HistogramSt | Encoding::FloatHistogramSt => {
-            Err(DecodeError::UnsupportedEncoding(encoding as u8))
+        Encoding::Xor2 => xor2::decode(bytes, mint, maxt, columns),
+        Encoding::Histogram | Encoding::HistogramSt => {
+            histogram::decode_integer(encoding, bytes, mint, maxt, columns)
+        }
+        Encoding::FloatHistogram | Encoding::FloatHistogramSt => {
+            histogram::decode_float(encoding, bytes, mint, maxt, columns)
         }
     }
 }

@@ -10,8 +10,10 @@ pub mod bitstream;
 mod encoding;
 mod error;
 pub mod histogram;
+mod start_timestamp;
 pub mod varbit;
 pub mod xor;
+pub mod xor2;
 
 pub use encoding::{Encoding, decode, sample_count};
 pub use error::{DecodeError, EncodeError};

@@ -169,6 +169,30 @@ impl Window {
         trailing: 0,
         significant: 64,
     };
+
+    /// Reads a new window: five bits of leading zeros, six of significant bits.
+    #[inline]
+    pub(crate) fn read(reader: &mut BitReader<'_>) -> Result<Self, DecodeError> {
+        let field = reader.read_bits(11)?;
+        let (leading, significant) = ((field >> 6) as u32, (field & 63) as u32);
+        let significant = if significant == 0 { 64 } else { significant };
+        let Some(trailing) = (64 - leading).checked_sub(significant) else {
+            return Err(DecodeError::InvalidWindow {
+                leading: leading as u8,
+                significant: significant as u8,
+            });
+        };
+        Ok(Self {
+            trailing,
+            significant,
+        })
+    }
+
+    /// Reads the bits inside the window, in their place.
+    #[inline]
+    pub(crate) fn read_bits(&self, reader: &mut BitReader<'_>) -> Result<u64, DecodeError> {
+        Ok(reader.read_bits(self.significant)? << self.trailing)
+    }
 }
 
 /// Reads a value that was written against `previous`.

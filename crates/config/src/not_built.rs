@@ -27,10 +27,6 @@ impl Config {
                 "global.scrape_failure_log_file",
             ),
             (
-                tsdb.is_some_and(|tsdb| tsdb.outofordertimewindow > 0),
-                "storage.tsdb.out_of_order_time_window",
-            ),
-            (
                 tsdb.is_some_and(|tsdb| tsdb.stale_series_compaction_threshold > 0.0),
                 "storage.tsdb.stale_series_compaction_threshold",
             ),
@@ -38,10 +34,6 @@ impl Config {
                 tsdb.and_then(|tsdb| tsdb.chunk_encoding.as_ref())
                     .is_some_and(|encoding| encoding.floats == "xor2"),
                 "storage.tsdb.chunk_encoding.floats: xor2",
-            ),
-            (
-                tsdb.is_some_and(|tsdb| tsdb.retention.is_some()),
-                "storage.tsdb.retention",
             ),
         ];
         let mut names: Vec<String> = sections

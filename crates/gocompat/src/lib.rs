@@ -10,4 +10,5 @@ pub mod math;
 pub mod natural_sort;
 pub mod quote;
 pub mod regex;
+pub mod sort;
 pub mod text;

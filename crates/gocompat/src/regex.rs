@@ -66,6 +66,18 @@ impl Captures<'_> {
     }
 }
 
+/// An expression that matches exactly `text`.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
 impl Regex {
     /// Compiles `source`, which may match anywhere.
     pub fn new(source: &str) -> Result<Self, RegexError> {

@@ -2,6 +2,12 @@
 
 /// The label that holds the metric name.
 pub const METRIC_NAME: &str = "__name__";
+/// Type of the metric, where such labels are switched on.
+pub const TYPE_LABEL: &str = "__type__";
+/// Unit of the metric, where such labels are switched on.
+pub const UNIT_LABEL: &str = "__unit__";
+/// Labels that say what a metric is: they go where the metric name goes.
+pub const METADATA_LABELS: [&str; 3] = [METRIC_NAME, TYPE_LABEL, UNIT_LABEL];
 /// Host and port of a target before relabelling.
 pub const ADDRESS: &str = "__address__";
 /// Scheme of a target's URL.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh64::xxh64;
 
-use crate::label_name::METRIC_NAME;
+use crate::label_name::{METADATA_LABELS, METRIC_NAME};
 
 /// Longest name or value, in bytes; longer ones are cut to it at a character border.
 pub const LABEL_BYTES_MAX: usize = (1 << 24) - 1;
@@ -124,9 +124,9 @@ impl Labels {
         Self::from_sorted(self.iter().filter(|(name, _)| names.contains(name)))
     }
 
-    /// Without the metric name.
-    pub fn without_metric_name(&self) -> Self {
-        self.without(&[METRIC_NAME])
+    /// Without the metric name, type and unit: what is left is no longer that metric.
+    pub fn without_metadata(&self) -> Self {
+        self.without(&METADATA_LABELS)
     }
 }
 

@@ -90,6 +90,24 @@ impl SampleColumns {
         }
     }
 
+    /// Removes all samples but the last.
+    pub fn keep_last(&mut self) {
+        let drop_before = self.len().saturating_sub(1);
+        if drop_before == 0 {
+            return;
+        }
+        self.timestamps.drain(..drop_before);
+        self.values.drain(..drop_before);
+        if !self.start_timestamps.is_empty() {
+            self.start_timestamps.drain(..drop_before);
+        }
+        self.histograms.retain_mut(|(position, _)| {
+            let keep = *position as usize >= drop_before;
+            *position = position.saturating_sub(drop_before as u32);
+            keep
+        });
+    }
+
     /// The histogram at position `index`, if that sample is one.
     pub fn histogram_at(&self, index: usize) -> Option<&Value> {
         let position = u32::try_from(index).ok()?;

@@ -1,4 +1,5 @@
-//! Remarks about an evaluation: warnings and infos, without repeats, in order of appearance.
+//! Remarks about an evaluation: warnings and infos, without repeats, in order of appearance. A remark
+//! that is made at several places is told of the last one, as in the reference.
 
 use std::collections::HashMap;
 
@@ -42,10 +43,8 @@ struct Note {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Annotations {
     notes: Vec<Note>,
-    index: HashMap<(Severity, String, PosKey), usize>,
+    index: HashMap<(Severity, String), usize>,
 }
-
-type PosKey = (u32, u32);
 
 impl Annotations {
     pub(crate) fn warn(&mut self, text: String, pos: PosRange) {
@@ -105,12 +104,13 @@ impl Annotations {
     }
 
     fn add(&mut self, severity: Severity, text: String, pos: PosRange, detail: Detail) {
-        let key = (severity, text, (pos.start, pos.end));
+        let key = (severity, text);
         if let Some(note) = self
             .index
             .get(&key)
             .and_then(|index| self.notes.get_mut(*index))
         {
+            note.pos = pos;
             note.detail.merge(detail);
             return;
         }
@@ -125,7 +125,7 @@ impl Annotations {
 
     /// The messages of one kind; positions refer to the query text.
     pub(crate) fn messages(&self, wanted: Severity, query: &str) -> Vec<String> {
-        let mut messages: Vec<String> = Vec::new();
+        let mut messages = Vec::new();
         for note in self.notes.iter().filter(|note| note.severity == wanted) {
             let kind = match wanted {
                 Severity::Warning => "warning",
@@ -136,10 +136,11 @@ impl Annotations {
             } else {
                 format!(" ({})", line_and_column(query, note.pos))
             };
-            let message = format!("PromQL {kind}: {}{}{place}", note.text, note.detail.text());
-            if !messages.contains(&message) {
-                messages.push(message);
-            }
+            messages.push(format!(
+                "PromQL {kind}: {}{}{place}",
+                note.text,
+                note.detail.text()
+            ));
         }
         messages
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use model::{FloatHistogram, Labels, Timestamp};
 
+use crate::meter::Charge;
+
 /// The steps of an evaluation: `start`, `start + step`, … `len` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -48,6 +50,16 @@ pub(crate) enum Point {
     Histogram(Arc<FloatHistogram>),
 }
 
+impl Point {
+    /// How many samples it counts as where samples are limited.
+    pub(crate) fn sample_count(&self) -> u64 {
+        match self {
+            Self::Float(_) => 1,
+            Self::Histogram(histogram) => histogram.sample_count() as u64,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -64,6 +76,12 @@ pub(crate) struct Column {
     kinds: Vec<Kind>,
     /// As long as `kinds`, or empty while there is no histogram.
     histograms: Vec<Option<Arc<FloatHistogram>>>,
+    charge: Charge,
+}
+
+/// Bytes of a column without histograms, its share of the labels included.
+fn column_bytes(len: usize) -> usize {
+    len * (size_of::<f64>() + size_of::<Kind>()) + 256
 }
 
 impl Column {
@@ -72,12 +90,14 @@ impl Column {
             values: vec![0.0; len],
             kinds: vec![Kind::Absent; len],
             histograms: Vec::new(),
+            charge: Charge::new(column_bytes(len)),
         }
     }
 
     pub(crate) fn from_floats(values: Vec<f64>) -> Self {
         let kinds = vec![Kind::Float; values.len()];
         Self {
+            charge: Charge::new(column_bytes(values.len())),
             values,
             kinds,
             histograms: Vec::new(),
@@ -126,7 +146,12 @@ impl Column {
     }
 
     pub(crate) fn set_histogram(&mut self, step: usize, histogram: Arc<FloatHistogram>) {
-        self.histograms.resize(self.kinds.len(), None);
+        let mut bytes = histogram.size_bytes();
+        if self.histograms.len() != self.kinds.len() {
+            self.histograms.resize(self.kinds.len(), None);
+            bytes += self.kinds.len() * size_of::<Option<Arc<FloatHistogram>>>();
+        }
+        self.charge.grow(bytes);
         if let (Some(kind), Some(slot)) = (self.kinds.get_mut(step), self.histograms.get_mut(step))
         {
             *kind = Kind::Histogram;
@@ -153,6 +178,17 @@ impl Column {
             .iter()
             .filter(|kind| **kind != Kind::Absent)
             .count()
+    }
+
+    /// Samples in the column as they count where samples are limited.
+    pub(crate) fn sample_count(&self) -> u64 {
+        let histograms = (0..self.histograms.len()).filter_map(|step| self.histogram(step));
+        let floats = self.kinds.iter().filter(|kind| **kind == Kind::Float);
+        floats.count() as u64 + histograms.map(|h| h.sample_count() as u64).sum::<u64>()
+    }
+
+    pub(crate) fn has_floats(&self) -> bool {
+        self.kinds.contains(&Kind::Float)
     }
 
     pub(crate) fn has_histograms(&self) -> bool {

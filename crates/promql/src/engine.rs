@@ -1,12 +1,12 @@
 //! The engine: prepares queries, lets a bounded number of them run at a time, and shapes results.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use model::label_name::METRIC_NAME;
-use model::{Labels, Timestamp};
+use memory::budget::{Budget, BudgetExhausted, Reservation};
+use model::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use promql_parser::ParserOptions;
 use promql_parser::ast::{Expr, ValueType};
@@ -17,11 +17,12 @@ use telemetry::Registry;
 use crate::annotations::{Annotations, Severity};
 use crate::column::{Column, Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
-use crate::exec::{Counters, Evaluator, Joined};
+use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET};
+use crate::meter::{Charge, Metered};
 use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
 use crate::stats::QueryStats;
-use crate::value::{MatrixSeries, Value, VectorSample};
+use crate::value::{MatrixSeries, POINT_BYTES, Value, VectorSample};
 
 /// How often a query that waits for its turn looks whether it was cancelled.
 const QUEUE_POLL: Duration = Duration::from_millis(50);
@@ -40,8 +41,16 @@ pub struct EngineOptions {
     /// Step of subqueries that give none, milliseconds: the global evaluation interval, which a
     /// configuration reload may change.
     pub no_step_subquery_interval_ms: Arc<AtomicI64>,
+    /// Bytes that all queries together may hold.
+    pub memory: Budget,
+    /// Bytes that one query may hold.
+    pub query_bytes_max: u64,
     /// Metric names are taken off when the query ends instead of at each operation.
     pub delayed_name_removal: bool,
+    /// Functions of counters look at the start timestamps of samples.
+    pub use_start_timestamps: bool,
+    /// Whether a metric is a counter is told by its type label, not by its name.
+    pub type_and_unit_labels: bool,
     /// Which parts of the language are switched on.
     pub parser: ParserOptions,
 }
@@ -53,8 +62,12 @@ impl Default for EngineOptions {
             max_samples: 50_000_000,
             max_concurrent: 20,
             lookback_delta_ms: 300_000,
+            memory: Budget::unlimited("queries"),
+            query_bytes_max: u64::MAX,
             no_step_subquery_interval_ms: Arc::new(AtomicI64::new(60_000)),
             delayed_name_removal: false,
+            use_start_timestamps: false,
+            type_and_unit_labels: false,
             parser: ParserOptions::default(),
         }
     }
@@ -84,7 +97,7 @@ struct Gate {
 }
 
 /// What came of a query.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct QueryResult {
     /// Its value.
     pub value: Result<Value, QueryError>,
@@ -94,6 +107,27 @@ pub struct QueryResult {
     pub infos: Vec<String>,
     /// What it cost.
     pub stats: QueryStats,
+    /// What its value holds.
+    pub memory: ResultMemory,
+}
+
+/// Memory that belongs to a query as long as its result lives.
+#[derive(Debug, Default)]
+pub struct ResultMemory(Option<Reservation>);
+
+impl ResultMemory {
+    /// Takes `bytes` more, for what is made of the result.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), QueryError> {
+        match &mut self.0 {
+            Some(held) => held.grow(bytes as u64).map_err(|refused| refusal(&refused)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The error for memory that a query was refused outside of any expression.
+fn refusal(refused: &BudgetExhausted) -> QueryError {
+    exec::too_much_memory(refused, String::new())
 }
 
 /// A prepared query on one store.
@@ -298,11 +332,21 @@ impl Query<'_> {
         metrics
             .prepare_time
             .observe(prepared.saturating_sub(queued));
+        let budget = options.memory.part(QUERY_BUDGET, options.query_bytes_max);
+        let metered = Metered::new(budget.clone());
         let evaluator = self.evaluator(querier.as_deref(), cancel, deadline);
         let mut value = self.value(&evaluator);
+        let mut memory = ResultMemory::default();
+        if let Ok(found) = &value {
+            match budget.reserve(found.size_bytes() as u64) {
+                Ok(held) => memory = ResultMemory(Some(held)),
+                Err(refused) => value = Err(refusal(&refused)),
+            }
+        }
+        drop(metered);
         let evaluated = begun.elapsed().saturating_sub(prepared);
         metrics.inner_eval.observe(evaluated);
-        metrics.read(evaluator.counters.total.get());
+        metrics.read(evaluator.counters.total(), evaluator.counters.fresh());
         if let (Err(QueryError::Canceled(_)), Err(Stop::DeadlineExceeded)) =
             (&value, cancel.check())
         {
@@ -313,24 +357,27 @@ impl Query<'_> {
         let mut warnings = evaluator.storage_warnings.into_inner();
         warnings.dedup();
         warnings.extend(notes.messages(Severity::Warning, &self.text));
-        let per_step = evaluator.counters.per_step.into_inner();
+        let counters = evaluator.counters;
         let grid = self.grid();
-        let stats = QueryStats {
-            total_samples: evaluator.counters.total.get(),
-            peak_samples: evaluator.counters.peak.get(),
-            samples_per_step: per_step
-                .into_iter()
-                .enumerate()
-                .map(|(step, samples)| (grid.time(step), samples))
-                .collect(),
+        let mut stats = QueryStats {
+            total_samples: counters.total(),
+            samples_read: counters.fresh(),
+            peak_samples: counters.peak(),
             queue_seconds: queued.as_secs_f64(),
             exec_seconds: begun.elapsed().saturating_sub(queued).as_secs_f64(),
+            ..QueryStats::default()
         };
+        for (step, read) in counters.into_steps().into_iter().enumerate() {
+            let time = grid.time(step);
+            stats.samples_per_step.push((time, read.total));
+            stats.samples_read_per_step.push((time, read.fresh));
+        }
         QueryResult {
             value,
             warnings,
             infos: notes.messages(Severity::Info, &self.text),
             stats,
+            memory,
         }
     }
 
@@ -343,23 +390,28 @@ impl Query<'_> {
     }
 
     fn evaluator<'e>(
-        &self,
+        &'e self,
         querier: Option<&'e dyn Querier>,
         cancel: &'e CancelToken,
         deadline: Option<Instant>,
     ) -> Evaluator<'e> {
         let options = &self.engine.options;
-        let counters = Counters::default();
-        if self.per_step_stats {
-            counters.per_step.replace(vec![0; self.grid().len]);
-        }
+        let counters = if self.per_step_stats {
+            Counters::with_steps(self.grid().len)
+        } else {
+            Counters::default()
+        };
         Evaluator {
             querier,
             cancel,
             deadline,
             lookback_ms: self.lookback_ms,
             delayed_name_removal: options.delayed_name_removal,
+            use_start_timestamps: options.use_start_timestamps,
+            type_and_unit_labels: options.type_and_unit_labels,
             max_samples: options.max_samples,
+            at: Cell::new(self.plan.root.pos),
+            text: &self.text,
             counters,
             notes: RefCell::new(Annotations::default()),
             storage_warnings: RefCell::new(Vec::new()),
@@ -402,6 +454,9 @@ impl Query<'_> {
                 series.into_iter().filter_map(|s| sample(s, time)).collect(),
             ));
         }
+        let points: usize = series.iter().map(|series| series.column.count()).sum();
+        let _copied = Charge::new(points * POINT_BYTES);
+        evaluator.check()?;
         let mut matrix: Vec<MatrixSeries> = series
             .into_iter()
             .map(|series| matrix_series(series, &grid))
@@ -423,6 +478,7 @@ fn failed(error: QueryError) -> QueryResult {
         warnings: Vec::new(),
         infos: Vec::new(),
         stats: QueryStats::default(),
+        memory: ResultMemory::default(),
     }
 }
 
@@ -435,15 +491,11 @@ fn finished(
     let mut joined = Joined::default();
     evaluator.vector(root, grid, &mut |mut series| {
         if series.drop_name {
-            series.labels = without_name(&series.labels);
+            series.labels = series.labels.without_metadata();
         }
         joined.add(series)
     })?;
     Ok(joined.into_series())
-}
-
-fn without_name(labels: &Labels) -> Labels {
-    labels.without(&[METRIC_NAME])
 }
 
 fn sample(series: Series, timestamp: Timestamp) -> Option<VectorSample> {
@@ -475,3 +527,6 @@ fn matrix_series(series: Series, grid: &Grid) -> MatrixSeries {
     }
     matrix
 }
+
+#[cfg(test)]
+mod tests;

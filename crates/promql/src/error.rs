@@ -37,6 +37,22 @@ pub enum QueryError {
     /// It would hold more samples than allowed.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// It would hold more memory than allowed.
+    #[error(
+        "{what} exceeded: used {used_bytes} of {limit_bytes} bytes, {wanted_bytes} more wanted{place}"
+    )]
+    TooMuchMemory {
+        /// Which limit.
+        what: &'static str,
+        /// What is held.
+        used_bytes: u64,
+        /// What may be held.
+        limit_bytes: u64,
+        /// What was asked for.
+        wanted_bytes: u64,
+        /// ` at line:column` of the expression that asked.
+        place: String,
+    },
     /// The store failed.
     #[error("expanding series: {0}")]
     Storage(StorageError),

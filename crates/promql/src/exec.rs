@@ -4,8 +4,11 @@
 mod aggregate;
 mod binary;
 mod classic;
+mod counters;
+mod info;
 mod labels;
 mod scan;
+mod smoothed;
 mod sort;
 mod topk;
 mod vector_match;
@@ -14,15 +17,23 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Instant;
 
+use memory::budget::BudgetExhausted;
 use model::{Labels, Timestamp};
+use promql_parser::ast::PosRange;
 use stdx::cancel::{CancelToken, Stop};
 use storage::{Querier, SelectHints, StorageError};
 
-use crate::annotations::Annotations;
+use crate::annotations::{Annotations, line_and_column};
 use crate::column::{Column, Grid, Kind, Point, Series};
 use crate::error::{Phase, QueryError};
 use crate::functions::math;
-use crate::plan::{Node, Op};
+use crate::meter;
+use crate::plan::{Extension, Node, Op};
+
+pub(crate) use counters::Counters;
+
+/// What the budget of one query is called.
+pub(crate) const QUERY_BUDGET: &str = "query";
 
 /// Takes the series of a node, one by one.
 pub(crate) type Sink<'s> = dyn FnMut(Series) -> Result<(), QueryError> + 's;
@@ -34,20 +45,15 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) deadline: Option<Instant>,
     pub(crate) lookback_ms: i64,
     pub(crate) delayed_name_removal: bool,
+    pub(crate) use_start_timestamps: bool,
+    pub(crate) type_and_unit_labels: bool,
     pub(crate) max_samples: u64,
+    /// The expression that is being evaluated, and the text that its place is in.
+    pub(crate) at: Cell<PosRange>,
+    pub(crate) text: &'a str,
     pub(crate) counters: Counters,
     pub(crate) notes: RefCell<Annotations>,
     pub(crate) storage_warnings: RefCell<Vec<String>>,
-}
-
-/// Samples held and read so far.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    held: Cell<u64>,
-    pub(crate) peak: Cell<u64>,
-    pub(crate) total: Cell<u64>,
-    /// Samples read by step of the query; empty unless asked for.
-    pub(crate) per_step: RefCell<Vec<u64>>,
 }
 
 impl Evaluator<'_> {
@@ -58,17 +64,19 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        let before = self.counters.held.get();
+        let outer = self.at.replace(node.pos);
+        let before = self.counters.held();
         let mut given = 0;
         self.run(node, grid, &mut |series| {
             self.check()?;
-            let count = series.column.count() as u64;
+            let count = series.column.sample_count();
             given += count;
             self.hold(count)?;
             sink(series)
         })?;
         // What the node's inputs held is gone; what it gave is held by whoever asked.
-        self.counters.held.set(before + given);
+        self.counters.release_to(before + given);
+        self.at.set(outer);
         Ok(())
     }
 
@@ -89,7 +97,9 @@ impl Evaluator<'_> {
             Op::Number(value) => vec![*value; grid.len],
             Op::Time => (0..grid.len).map(|step| seconds(grid.time(step))).collect(),
             Op::Invariant(inner) => {
+                let before = self.counters.total();
                 let values = self.scalar(inner, &Grid::instant(grid.start))?;
+                self.counters.repeat_read(before, grid.len);
                 vec![values.first().copied().unwrap_or(f64::NAN); grid.len]
             }
             Op::Negate(inner) => {
@@ -143,12 +153,19 @@ impl Evaluator<'_> {
     fn run(&self, node: &Node, grid: &Grid, sink: &mut Sink<'_>) -> Result<(), QueryError> {
         match &node.op {
             Op::Invariant(inner) => {
-                self.vector(inner, &Grid::instant(grid.start), &mut |mut series| {
+                let before = self.counters.total();
+                let all = self.collect(inner, &Grid::instant(grid.start))?;
+                self.counters.repeat_read(before, grid.len);
+                all.into_iter().try_for_each(|mut series| {
                     series.column = series.column.repeated(grid.len);
                     sink(series)
                 })
             }
+            Op::Selector(selector) if selector.extension == Extension::Smoothed => {
+                self.smoothed_selector(node, selector, grid, sink)
+            }
             Op::Selector(selector) => self.instant_selector(selector, grid, sink),
+            Op::Info { vector, selector } => self.info(vector, selector, grid, sink),
             Op::SampleTime {
                 selector,
                 start_time,
@@ -326,7 +343,7 @@ impl Evaluator<'_> {
         if self.delayed_name_removal {
             series.drop_name = true;
         } else {
-            series.labels = series.labels.without_metric_name();
+            series.labels = series.labels.without_metadata();
         }
     }
 
@@ -375,6 +392,9 @@ impl Evaluator<'_> {
     /// Whether to go on: called once a series.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
         self.cancel.check().map_err(stopped)?;
+        if let Some(refused) = meter::refusal() {
+            return Err(self.too_much_memory(&refused));
+        }
         match self.deadline {
             Some(deadline) if Instant::now() >= deadline => {
                 Err(QueryError::Timeout(Phase::Execution))
@@ -383,11 +403,17 @@ impl Evaluator<'_> {
         }
     }
 
+    fn too_much_memory(&self, refused: &BudgetExhausted) -> QueryError {
+        let place = if self.text.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", line_and_column(self.text, self.at.get()))
+        };
+        too_much_memory(refused, place)
+    }
+
     fn hold(&self, samples: u64) -> Result<(), QueryError> {
-        let held = self.counters.held.get() + samples;
-        self.counters.held.set(held);
-        self.counters.peak.set(self.counters.peak.get().max(held));
-        if held > self.max_samples {
+        if self.counters.hold(samples) > self.max_samples {
             Err(QueryError::TooManySamples)
         } else {
             Ok(())
@@ -396,17 +422,26 @@ impl Evaluator<'_> {
 
     /// Holds `samples` for a moment only.
     fn touch(&self, samples: u64) -> Result<(), QueryError> {
-        let held = self.counters.held.get();
+        let held = self.counters.held();
         self.hold(samples)?;
-        self.counters.held.set(held);
+        self.counters.release_to(held);
         Ok(())
     }
+}
 
-    fn count_read(&self, step: usize, samples: u64) {
-        self.counters.total.set(self.counters.total.get() + samples);
-        if let Some(count) = self.counters.per_step.borrow_mut().get_mut(step) {
-            *count += samples;
-        }
+/// The error for memory that a query was refused; `place` is ` at line:column` or empty.
+pub(crate) fn too_much_memory(refused: &BudgetExhausted, place: String) -> QueryError {
+    let what = if refused.name == QUERY_BUDGET {
+        "query memory limit"
+    } else {
+        "memory limit of all queries together"
+    };
+    QueryError::TooMuchMemory {
+        what,
+        used_bytes: refused.used_bytes,
+        limit_bytes: refused.limit_bytes,
+        wanted_bytes: refused.wanted_bytes,
+        place,
     }
 }
 

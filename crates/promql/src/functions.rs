@@ -144,8 +144,8 @@ impl RangeFunction {
             Self::Delta => rate::extrapolated(window, false, false, remarks),
             Self::Irate => rate::last_two(window, true, remarks),
             Self::Idelta => rate::last_two(window, false, remarks),
-            Self::Changes => float(Some(over_time::changes(window))),
-            Self::Resets => float(Some(over_time::resets(window))),
+            Self::Changes => float(over_time::changes(window)),
+            Self::Resets => float(over_time::resets(window)),
             Self::Avg => over_time::avg(window, remarks),
             Self::Sum => over_time::sum(window, remarks),
             Self::Count => float(Some(window.len() as f64)),
@@ -165,7 +165,11 @@ impl RangeFunction {
             Self::Mad => float(over_time::floats_only(window, remarks, over_time::mad)),
             Self::Quantile => {
                 let phi = param(0);
-                over_time::warn_quantile(phi, remarks.notes, remarks.param_pos);
+                if !window.floats.is_empty() {
+                    over_time::warn_quantile(phi, remarks.notes, remarks.param_pos);
+                }
+                // Remarks point to the first argument, which here is not the range.
+                remarks.range_pos = remarks.param_pos;
                 float(over_time::floats_only(window, remarks, |values| {
                     over_time::quantile(phi, &mut values.to_vec())
                 }))

@@ -10,6 +10,7 @@ mod error;
 mod exec;
 mod functions;
 mod kahan;
+mod meter;
 mod metrics;
 mod plan;
 mod stats;

@@ -14,6 +14,7 @@ const DURATION_BOUNDS: &[f64] = &[0.01, 0.1, 1.0, 10.0];
 pub(crate) struct Metrics {
     queries: Gauge,
     samples: Counter,
+    samples_read: Counter,
     /// Evaluation without waiting and preparation.
     pub(crate) inner_eval: Times,
     /// Opening the store.
@@ -86,6 +87,10 @@ impl Metrics {
                 "prometheus_engine_query_samples_total",
                 "The total number of samples loaded by all queries.",
             ),
+            samples_read: registry.counter(
+                "prometheus_engine_query_samples_read_total",
+                "The total number of samples read by all queries.",
+            ),
             inner_eval: times("inner_eval"),
             prepare_time: times("prepare_time"),
             queue_time: times("queue_time"),
@@ -99,9 +104,11 @@ impl Metrics {
         UnderWay(self)
     }
 
-    /// Counts what a query read.
-    pub(crate) fn read(&self, samples: u64) {
-        self.samples.add(samples as f64);
+    /// Counts what a query read: samples that its windows held, and those of them that the window
+    /// before did not hold.
+    pub(crate) fn read(&self, loaded: u64, fresh: u64) {
+        self.samples.add(loaded as f64);
+        self.samples_read.add(fresh as f64);
     }
 }
 
@@ -178,6 +185,7 @@ mod tests {
         }
         let plain = |name: &str| value(&registry, name, "", None);
         assert_eq!(plain("prometheus_engine_query_samples_total"), 3.0);
+        assert_eq!(plain("prometheus_engine_query_samples_read_total"), 3.0);
         assert_eq!(plain("prometheus_engine_queries"), 0.0);
         assert_eq!(plain("prometheus_engine_queries_concurrent_max"), 3.0);
         assert_eq!(plain("prometheus_engine_query_log_enabled"), 0.0);

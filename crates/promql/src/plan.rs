@@ -30,8 +30,10 @@ pub(crate) struct QueryTimes {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) op: Op,
-    /// Where its text is, parentheses around it included.
+    /// Where its text is.
     pub(crate) pos: PosRange,
+    /// Where remarks of what is around it put it: with its parentheses, mostly.
+    pub(crate) outer_pos: PosRange,
     pub(crate) value_type: ValueType,
 }
 
@@ -108,6 +110,11 @@ pub(crate) enum Op {
         labels: Vec<String>,
         descending: bool,
     },
+    /// `info(vector, selector)`
+    Info {
+        vector: Box<Node>,
+        selector: InfoSelector,
+    },
     /// `vector(scalar)`
     ToVector(Box<Node>),
     /// `scalar(vector)`
@@ -163,7 +170,55 @@ pub(crate) struct Selector {
     pub(crate) offset_ms: i64,
     /// `@`
     pub(crate) at: Option<Timestamp>,
+    pub(crate) extension: Extension,
+    /// Only counts and sums of histograms matter: then, as in the reference, resets are looked for
+    /// while samples are read, and known where hints are compared.
+    pub(crate) counts_only: bool,
     pub(crate) hints: SelectHints,
+}
+
+/// What a selector makes of the borders of its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Extension {
+    #[default]
+    None,
+    /// The newest sample before the window counts as standing at its left border.
+    Anchored,
+    /// Values at the borders are interpolated between the samples around them.
+    Smoothed,
+}
+
+impl Extension {
+    /// Milliseconds to read before and after a window.
+    pub(crate) fn margins_ms(self, lookback_ms: i64) -> (i64, i64) {
+        match self {
+            Self::None => (0, 0),
+            Self::Anchored => (lookback_ms, 0),
+            Self::Smoothed => (lookback_ms, lookback_ms),
+        }
+    }
+
+    /// The modifier as written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Anchored => "anchored",
+            Self::Smoothed => "smoothed",
+        }
+    }
+}
+
+/// Which info series the function `info` looks for and what it takes from them.
+#[derive(Debug)]
+pub(crate) struct InfoSelector {
+    /// What the names of info series must satisfy.
+    pub(crate) names: Vec<Matcher>,
+    /// What their other labels must satisfy; these labels are taken, or all if there are none.
+    pub(crate) data: Vec<Matcher>,
+    /// `@` and offset of the first selector in the function's first argument: as in the reference
+    /// they move the samples of info series that are seen, though not when they are looked at.
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) offset_ms: i64,
 }
 
 /// Where a range vector comes from.
@@ -201,6 +256,13 @@ impl RangeSource {
         match self {
             Self::Selector { selector, .. } => selector.at,
             Self::Subquery { at, .. } => *at,
+        }
+    }
+
+    pub(crate) fn extension(&self) -> Extension {
+        match self {
+            Self::Selector { selector, .. } => selector.extension,
+            Self::Subquery { .. } => Extension::None,
         }
     }
 }

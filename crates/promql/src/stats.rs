@@ -7,10 +7,14 @@ use model::Timestamp;
 pub struct QueryStats {
     /// Samples read from storage, each counted once per step that looked at it.
     pub total_samples: u64,
+    /// Of these, those that the step before had not looked at: what was read.
+    pub samples_read: u64,
     /// Most samples held at one time.
     pub peak_samples: u64,
     /// Samples read by step, where asked for.
     pub samples_per_step: Vec<(Timestamp, u64)>,
+    /// The same for `samples_read`.
+    pub samples_read_per_step: Vec<(Timestamp, u64)>,
     /// Time spent waiting for a turn, seconds.
     pub queue_seconds: f64,
     /// Time spent evaluating, seconds.

@@ -28,6 +28,9 @@ pub struct MatrixSeries {
     pub histograms: Vec<(Timestamp, Arc<FloatHistogram>)>,
 }
 
+/// Bytes of a float of a matrix.
+pub(crate) const POINT_BYTES: usize = size_of::<(Timestamp, f64)>();
+
 /// Value of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -52,6 +55,31 @@ pub enum Value {
 }
 
 impl Value {
+    /// About how many bytes it takes.
+    pub fn size_bytes(&self) -> usize {
+        let labels = |labels: &Labels| labels.as_bytes().len() + 64;
+        match self {
+            Self::Scalar { .. } => 0,
+            Self::String { value, .. } => value.len(),
+            Self::Vector(samples) => samples
+                .iter()
+                .map(|sample| {
+                    let histogram = sample.histogram.as_ref().map_or(0, |h| h.size_bytes());
+                    labels(&sample.labels) + size_of::<VectorSample>() + histogram
+                })
+                .sum(),
+            Self::Matrix(all) => all
+                .iter()
+                .map(|series| {
+                    let histograms = series.histograms.iter().map(|(_, h)| h.size_bytes() + 16);
+                    labels(&series.labels)
+                        + series.floats.len() * POINT_BYTES
+                        + histograms.sum::<usize>()
+                })
+                .sum(),
+        }
+    }
+
     /// The name of the type, as the API has it.
     pub fn type_name(&self) -> &'static str {
         match self {

@@ -6,6 +6,8 @@
 
 mod check;
 mod load;
+mod random;
+mod reset_hints;
 mod run;
 mod script;
 
@@ -45,9 +47,15 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<FileReport, ScriptE
     run_text(&text, options)
 }
 
-/// The command line `[--floats] PATH...`: runs scripts (folders mean the `.test` files in them)
+/// The command line `random [--seed N] [--count N]`: writes random expressions as a query file of
+/// the conformance kit. Or `[--floats] PATH...`: runs scripts (folders mean the `.test` files in them)
 /// and writes a line a file and a sum. Gives the exit code: 0 if no case failed.
 pub fn command(args: &[String], out: &mut dyn Write) -> u8 {
+    if let Some((first, rest)) = args.split_first()
+        && first == "random"
+    {
+        return random::command(rest, out);
+    }
     let floats_only = args.iter().any(|arg| arg == "--floats");
     let verbose = args.iter().any(|arg| arg == "--verbose");
     let options = RunOptions { floats_only };

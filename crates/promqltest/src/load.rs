@@ -10,10 +10,11 @@ use promql_parser::series_notation::SequenceValue;
 use storage::memory_store::MemoryStore;
 use storage::{AppendError, Appendable, Appender, Batch, BatchTimes};
 
+use crate::reset_hints::ResetHints;
 use crate::script::Load;
 
 /// Adds the samples of a `load` command.
-pub(crate) fn load(store: &MemoryStore, load: &Load) -> Result<(), String> {
+pub(crate) fn load(store: &MemoryStore, hints: &mut ResetHints, load: &Load) -> Result<(), String> {
     let mut appender = store.appender();
     let mut starts: BTreeMap<Labels, BTreeMap<Timestamp, Timestamp>> = BTreeMap::new();
     for series in load.series.iter().filter(|series| series.start_timestamps) {
@@ -35,10 +36,12 @@ pub(crate) fn load(store: &MemoryStore, load: &Load) -> Result<(), String> {
                     if load.with_nhcb {
                         classics.add(&series.metric, time, *value);
                     }
+                    // A staleness marker goes into the chunk, but nothing can follow it there.
+                    hints.float(&series.metric);
                     Value::Float(*value)
                 }
                 SequenceValue::Histogram { histogram, .. } => {
-                    Value::FloatHistogram(histogram.clone())
+                    Value::FloatHistogram(hinted(hints, &series.metric, time, histogram)?)
                 }
                 SequenceValue::Omitted | SequenceValue::StartOffset(_) => continue,
             };
@@ -50,14 +53,30 @@ pub(crate) fn load(store: &MemoryStore, load: &Load) -> Result<(), String> {
         }
     }
     for (labels, time, histogram) in classics.converted() {
-        append(
-            &mut *appender,
-            &labels,
-            (time, 0),
-            Value::FloatHistogram(Arc::new(histogram)),
-        )?;
+        let histogram = hinted(hints, &labels, time, &Arc::new(histogram))?;
+        let value = Value::FloatHistogram(histogram);
+        append(&mut *appender, &labels, (time, 0), value)?;
     }
     appender.commit().map_err(|error| error.to_string())
+}
+
+/// The histogram with the reset hint that it is read with.
+fn hinted(
+    hints: &mut ResetHints,
+    labels: &Labels,
+    time: Timestamp,
+    histogram: &Arc<FloatHistogram>,
+) -> Result<Arc<FloatHistogram>, String> {
+    let counter_reset_hint = hints
+        .histogram(labels, time, histogram)
+        .map_err(|error| format!("error adding sample at {time}: {error}"))?;
+    if histogram.counter_reset_hint == counter_reset_hint {
+        return Ok(Arc::clone(histogram));
+    }
+    Ok(Arc::new(FloatHistogram {
+        counter_reset_hint,
+        ..FloatHistogram::clone(histogram)
+    }))
 }
 
 fn append(

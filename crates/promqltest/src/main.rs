@@ -1,4 +1,5 @@
-//! `promqltest [--floats] [--verbose] PATH...`: runs `.test` scripts; see the library.
+//! `promqltest [--floats] [--verbose] PATH...`: runs `.test` scripts. `promqltest random [--seed N]
+//! [--count N]`: writes random expressions for the conformance kit. See the library.
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@ use promql_parser::{ParserOptions, parse_expr};
 use stdx::cancel::CancelToken;
 use storage::memory_store::MemoryStore;
 
+use crate::reset_hints::ResetHints;
 use crate::script::{Action, Eval, Text};
 use crate::{ScriptError, check, load, parse_script};
 
@@ -38,13 +39,17 @@ pub struct FileReport {
 pub fn run_text(text: &str, options: &RunOptions) -> Result<FileReport, ScriptError> {
     let engine = engine();
     let store = MemoryStore::new();
+    let mut hints = ResetHints::default();
     let mut report = FileReport::default();
     for command in parse_script(text)? {
         match command.action {
-            Action::Clear => store.clear(),
+            Action::Clear => {
+                store.clear();
+                hints = ResetHints::default();
+            }
             Action::Load(loaded) => {
                 let line = command.line;
-                load::load(&store, &loaded)
+                load::load(&store, &mut hints, &loaded)
                     .map_err(|message| ScriptError::Syntax { line, message })?;
             }
             Action::Eval(eval) if options.floats_only && !is_plain(&eval, &store) => {
@@ -69,6 +74,7 @@ fn engine() -> Engine {
         max_concurrent: 0,
         no_step_subquery_interval_ms: Arc::new(AtomicI64::new(60_000)),
         delayed_name_removal: true,
+        use_start_timestamps: true,
         parser: ParserOptions::all(),
         ..EngineOptions::default()
     })
@@ -146,6 +152,21 @@ fn says(wanted: &Text, found: &str) -> bool {
 }
 
 fn remarks(eval: &Eval, result: &QueryResult) -> Result<(), String> {
+    for (warning, found) in [(true, &result.warnings), (false, &result.infos)] {
+        // Where a kind is expected at all, nothing of that kind goes without a line for it.
+        let wanted: Vec<&Text> = eval
+            .remarks
+            .iter()
+            .filter(|remark| remark.warning == warning)
+            .filter_map(|remark| remark.text.as_ref())
+            .collect();
+        let surplus = found
+            .iter()
+            .find(|text| !wanted.is_empty() && !wanted.iter().any(|wanted| says(wanted, text)));
+        if let Some(text) = surplus {
+            return Err(format!("no line expects {text:?}"));
+        }
+    }
     for remark in &eval.remarks {
         let found = if remark.warning {
             &result.warnings

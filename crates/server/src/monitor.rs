@@ -13,6 +13,7 @@ use config::storage::ExemplarsConfig;
 use config::{Config, LoadOptions};
 use discovery::metrics::{ManagerMetrics, ProviderMetrics};
 use discovery::providers::Environment;
+use memory::budget::Budget;
 use promql::{Engine, EngineOptions};
 use promql_parser::ParserOptions;
 use scrape::JobOptions;
@@ -186,6 +187,7 @@ impl Parts {
         }
         self.store
             .set_exemplars_max(exemplars_max(&self.settings, config));
+        self.store.set_retention(retention(&self.settings, config));
         let interval = config.global.evaluation_interval.as_ms();
         self.subquery_interval_ms.store(interval, Ordering::Relaxed);
         *self.state.yaml.write() = config.to_yaml();
@@ -227,6 +229,9 @@ impl Parts {
         let seed = scrape::offset::seed(&host_name(), &config.global.external_labels.to_labels());
         self.scrape
             .apply_config(options, seed)
+            .map_err(|err| err.to_string())?;
+        self.store
+            .set_out_of_order_window(out_of_order_window_ms(config))
             .map_err(|err| err.to_string())?;
         self.discovery.apply_config(providers.collect());
         Ok(())
@@ -481,6 +486,32 @@ fn exemplars_max(settings: &Settings, config: &Config) -> usize {
     usize::try_from(exemplars).unwrap_or(0)
 }
 
+/// What is kept of old blocks: the file's values, where it has any, before those of the flags.
+fn retention(settings: &Settings, config: &Config) -> tsdb::Retention {
+    let flags = &settings.flags;
+    let mut retention = tsdb::Retention {
+        time_ms: flags.int("storage.tsdb.retention.time"),
+        bytes: u64::try_from(flags.int("storage.tsdb.retention.size")).unwrap_or(0),
+        percentage: 0.0,
+    };
+    let section = config.storage.tsdb.as_ref();
+    if let Some(section) = section.and_then(|tsdb| tsdb.retention.as_ref()) {
+        if section.time.as_ms() > 0 {
+            retention.time_ms = section.time.as_ms();
+        }
+        if let Ok(bytes @ 1..) = u64::try_from(section.size.as_bytes()) {
+            retention.bytes = bytes;
+        }
+        retention.percentage = section.percentage;
+    }
+    retention
+}
+
+fn out_of_order_window_ms(config: &Config) -> i64 {
+    let section = config.storage.tsdb.as_ref();
+    section.map_or(0, |tsdb| tsdb.outofordertimewindow)
+}
+
 fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
     let flags = &settings.flags;
     let wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
@@ -495,6 +526,12 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         exemplars_max: exemplars_max(settings, config),
         no_lockfile,
         wal_compression,
+        block_duration_ms: flags.int("storage.tsdb.min-block-duration"),
+        block_duration_max_ms: flags.int("storage.tsdb.max-block-duration"),
+        merge_overlapping: flags.is_on("storage.tsdb.allow-overlapping-compaction"),
+        retention: retention(settings, config),
+        out_of_order_window_ms: out_of_order_window_ms(config),
+        maintenance: true,
         ..tsdb::Options::default()
     };
     if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {
@@ -514,12 +551,21 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         fill_modifiers: settings.has_feature("promql-binop-fill-modifiers"),
         ..ParserOptions::default()
     };
+    let limit = settings.memory_limit_bytes;
+    let query_bytes_max = u64::try_from(flags.int("query.max-memory"))
+        .ok()
+        .filter(|bytes| *bytes > 0)
+        .or(limit.map(|bytes| bytes / 4));
     EngineOptions {
+        memory: Budget::new("queries", limit.map_or(u64::MAX, |bytes| bytes / 2)),
+        query_bytes_max: query_bytes_max.unwrap_or(u64::MAX),
         timeout: settings.duration("query.timeout"),
         max_samples: u64::try_from(flags.int("query.max-samples")).unwrap_or(0),
         max_concurrent: queries_max(settings),
         lookback_delta_ms: flags.int("query.lookback-delta"),
         delayed_name_removal: settings.has_feature("promql-delayed-name-removal"),
+        use_start_timestamps: settings.has_feature("use-start-timestamps"),
+        type_and_unit_labels: settings.has_feature("type-and-unit-labels"),
         parser,
         ..EngineOptions::default()
     }

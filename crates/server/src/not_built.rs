@@ -18,16 +18,12 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("web.enable-otlp-receiver", "the OTLP receiver"),
     ("web.user-assets", "serving user assets"),
-    ("storage.tsdb.min-block-duration", "writing blocks"),
-    ("storage.tsdb.max-block-duration", "writing blocks"),
 ];
 
 /// Flags that only warn.
 const WARNED: &[(&str, &str)] = &[
     ("web.console.templates", "console templates"),
     ("web.console.libraries", "console templates"),
-    ("storage.tsdb.retention.time", "deleting old samples"),
-    ("storage.tsdb.retention.size", "deleting old samples"),
     (
         "storage.tsdb.max-block-chunk-segment-size",
         "writing blocks",

@@ -215,9 +215,13 @@ fn worker_threads(flags: &Flags, environment: &Environment) -> usize {
     }
 }
 
-/// Bytes the process should stay below: what the environment says, or else a share of what there
-/// is.
+/// Bytes the process should stay below: what the flag says, else what the environment says, or else
+/// a share of what there is.
 fn memory_limit(flags: &Flags, environment: &Environment) -> Result<Option<u64>, SettingsError> {
+    let flag = u64::try_from(flags.int("memory.limit")).ok();
+    if let Some(bytes) = flag.filter(|bytes| *bytes > 0) {
+        return Ok(Some(bytes));
+    }
     if let Some(text) = &environment.gomemlimit {
         let limit = environment::memory_limit(text);
         return limit.or_else(|()| {

@@ -205,7 +205,7 @@ impl SeriesSet for MergeSeriesSet {
 }
 
 /// Merges `more` into `columns`; of equal times the sample in `columns` stays.
-fn merge_samples(columns: &mut SampleColumns, more: &SampleColumns) {
+pub fn merge_samples(columns: &mut SampleColumns, more: &SampleColumns) {
     let (Some(first), Some(last)) = (more.timestamps.first(), columns.timestamps.last()) else {
         if columns.is_empty() {
             columns.clone_from(more);

@@ -111,19 +111,7 @@ pub trait SeriesSet: Send + Sync {
         columns: &mut SampleColumns,
     ) -> Result<(), StorageError> {
         self.read(index, mint, maxt, columns)?;
-        let drop_before = columns.len().saturating_sub(1);
-        if drop_before > 0 {
-            columns.timestamps.drain(..drop_before);
-            columns.values.drain(..drop_before);
-            if !columns.start_timestamps.is_empty() {
-                columns.start_timestamps.drain(..drop_before);
-            }
-            columns.histograms.retain_mut(|(position, _)| {
-                let keep = *position as usize >= drop_before;
-                *position = position.saturating_sub(drop_before as u32);
-                keep
-            });
-        }
+        columns.keep_last();
         Ok(())
     }
 

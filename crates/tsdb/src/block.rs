@@ -1,15 +1,22 @@
 //! Blocks: immutable folders with an index, chunk files, tombstones and `meta.json`.
 //!
 //! Read path: [`Block::open`] maps everything; [`querier`] selects from the index and decodes
-//! chunks as their series are read. Write path: [`writer`]; compaction is not built yet.
+//! chunks as their series are read. Write path: [`writer`], fed by `compact`. Of a published block
+//! only the tombstones ([`delete`]) and `meta.json` change.
 
+mod delete;
 pub mod meta;
 pub mod querier;
+mod snapshot;
 pub mod tombstones;
 pub mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
+
+use model::Timestamp;
+use parking_lot::RwLock;
 
 use crate::chunk_segment::{self, ChunkError};
 use crate::index::{self, IndexError};
@@ -52,13 +59,22 @@ pub enum BlockErrorKind {
     Tombstones(#[from] TombstoneError),
 }
 
-/// An open block.
+/// An open block. Its files stay readable until it is dropped, even if its folder is removed.
 #[derive(Debug)]
 pub struct Block {
-    meta: Meta,
+    path: PathBuf,
     index: index::Reader,
     chunks: chunk_segment::Reader,
-    tombstones: Tombstones,
+    /// The two files that change in a block's life.
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    meta: Arc<Meta>,
+    meta_bytes: u64,
+    tombstones: Arc<Tombstones>,
+    tombstones_bytes: u64,
 }
 
 impl Block {
@@ -70,9 +86,14 @@ impl Block {
         })
     }
 
-    /// What the block says about itself.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the block says about itself at this moment.
+    pub fn meta(&self) -> Arc<Meta> {
+        self.state.read().meta.clone()
     }
 
     /// Its index.
@@ -85,9 +106,42 @@ impl Block {
         &self.chunks
     }
 
-    /// Its deleted intervals.
-    pub fn tombstones(&self) -> &Tombstones {
-        &self.tombstones
+    /// Its deleted intervals at this moment.
+    pub fn tombstones(&self) -> Arc<Tombstones> {
+        self.state.read().tombstones.clone()
+    }
+
+    /// Bytes of its files.
+    pub fn file_bytes(&self) -> u64 {
+        let state = self.state.read();
+        let changing = state.meta_bytes + state.tombstones_bytes;
+        self.index.file_bytes() + self.chunks.file_bytes() + changing
+    }
+
+    /// Whether it may have samples in `mint..=maxt`.
+    pub fn overlaps(&self, mint: Timestamp, maxt: Timestamp) -> bool {
+        let meta = self.meta();
+        meta.min_time <= maxt && mint < meta.max_time
+    }
+
+    /// Changes what the block says about itself, on the disk first.
+    pub(crate) fn change_meta(&self, change: impl FnOnce(&mut Meta)) -> Result<(), BlockError> {
+        let mut state = self.state.write();
+        let mut meta = Meta::clone(&state.meta);
+        change(&mut meta);
+        let text = meta.to_text();
+        meta::replace_file(&self.path, meta::FILE_NAME, &text)
+            .map_err(|source| self.io_error(meta::FILE_NAME, source))?;
+        state.meta_bytes = text.len() as u64;
+        state.meta = Arc::new(meta);
+        Ok(())
+    }
+
+    fn io_error(&self, file: &'static str, source: io::Error) -> BlockError {
+        BlockError {
+            path: self.path.clone(),
+            what: BlockErrorKind::Io { file, source },
+        }
     }
 }
 
@@ -110,27 +164,26 @@ pub(crate) fn new_block_name() -> String {
 
 fn open(path: &Path) -> Result<Block, BlockErrorKind> {
     let failed = |file| move |source| BlockErrorKind::Io { file, source };
-    let text = fs::read(path.join("meta.json")).map_err(failed("meta.json"))?;
-    let meta: Meta =
-        serde_json::from_slice(&text).map_err(|err| BlockErrorKind::Meta(err.to_string()))?;
-    if meta.version != 1 {
-        return Err(BlockErrorKind::Meta(format!(
-            "unexpected meta file version {}",
-            meta.version
-        )));
-    }
-    let index = index::Reader::open(&path.join("index")).map_err(failed("index"))??;
+    let text = fs::read(path.join(meta::FILE_NAME)).map_err(failed(meta::FILE_NAME))?;
+    let meta = Meta::parse(&text).map_err(BlockErrorKind::Meta)?;
     let chunks = chunk_segment::Reader::open(&path.join("chunks")).map_err(failed("chunks"))??;
-    let tombstones = match fs::read(path.join("tombstones")) {
-        Ok(bytes) => Tombstones::parse(&bytes)?,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Tombstones::default(),
-        Err(err) => return Err(failed("tombstones")(err)),
+    let index = index::Reader::open(&path.join("index")).map_err(failed("index"))??;
+    let (tombstones, tombstones_bytes) = match fs::read(path.join(tombstones::FILE_NAME)) {
+        Ok(bytes) => (Tombstones::parse(&bytes)?, bytes.len() as u64),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => (Tombstones::default(), 0),
+        Err(err) => return Err(failed(tombstones::FILE_NAME)(err)),
+    };
+    let state = State {
+        meta: Arc::new(meta),
+        meta_bytes: text.len() as u64,
+        tombstones: Arc::new(tombstones),
+        tombstones_bytes,
     };
     Ok(Block {
-        meta,
+        path: path.to_path_buf(),
         index,
         chunks,
-        tombstones,
+        state: RwLock::new(state),
     })
 }
 

@@ -1,39 +1,129 @@
-//! The blocks of a data directory, as found when the database is opened.
+//! The blocks of a data directory: opened, reloaded, compacted, deleted from, given up.
+//!
+//! A folder named by a ULID is a block. [`Blocks::reload`] looks at the directory again: new blocks
+//! are opened, those that are merged into others or beyond the retention are removed. Readers that
+//! have a block keep its files. One piece of work that changes blocks runs at a time.
 
-use std::collections::HashSet;
-use std::fs;
+#![allow(dead_code, reason = "the database is about to use all of it")]
+
+mod cleanup;
+mod compaction;
+mod metrics;
+mod reload;
+mod retention;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::Timestamp;
-use parking_lot::RwLock;
+use chunk::Encoding;
+use model::{Matcher, Timestamp};
+use parking_lot::{Mutex, RwLock};
 use storage::Querier;
+use telemetry::Registry;
 
 use crate::Error;
 use crate::block::querier::BlockQuerier;
 use crate::block::{Block, is_block_name};
+pub(crate) use metrics::BlocksMetrics;
+pub use retention::Retention;
 
-/// Open blocks, oldest first. Read only: cutting, compacting and removing blocks is not built yet.
+/// Choices about blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct BlocksOptions {
+    /// Milliseconds of the smallest block.
+    pub(crate) block_duration_ms: i64,
+    /// Milliseconds that blocks grow to.
+    pub(crate) block_duration_max_ms: i64,
+    /// Merges blocks that share times.
+    pub(crate) merge_overlapping: bool,
+    /// How floats are encoded where chunks are merged: as XOR or XOR2.
+    pub(crate) floats: Encoding,
+    /// What is kept.
+    pub(crate) retention: Retention,
+    /// Bytes that the log and the head's chunk files take now; they count for the retention.
+    pub(crate) head_bytes: u64,
+}
+
+impl Default for BlocksOptions {
+    fn default() -> Self {
+        Self {
+            block_duration_ms: 2 * 60 * 60 * 1000,
+            block_duration_max_ms: 31 * 24 * 60 * 60 * 1000,
+            merge_overlapping: true,
+            floats: Encoding::Xor,
+            retention: Retention::default(),
+            head_bytes: 0,
+        }
+    }
+}
+
+/// The open blocks, shared with what shows their number and sizes.
+type Shared = Arc<RwLock<Vec<Arc<Block>>>>;
+
+/// Open blocks, oldest first.
 #[derive(Debug)]
 pub(crate) struct Blocks {
     dir: PathBuf,
-    blocks: RwLock<Vec<Arc<Block>>>,
+    /// Ranges of compaction, milliseconds.
+    ranges: Vec<i64>,
+    merge_overlapping: bool,
+    floats: Mutex<Encoding>,
+    retention: Mutex<Retention>,
+    blocks: Shared,
+    /// Held by whoever changes blocks on the disk.
+    working: Mutex<()>,
+    /// Held by whoever looks at the directory and changes `blocks`.
+    reloading: Mutex<()>,
+    metrics: BlocksMetrics,
 }
 
 impl Blocks {
-    /// Opens every block in `dir`. A damaged one fails the start, as with the reference: going on
-    /// without it would answer wrongly.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        Ok(Self {
-            dir: dir.to_owned(),
-            blocks: RwLock::new(load(dir)?),
-        })
+    /// Opens every block in `dir`. A damaged one that no other has replaced fails the start, as
+    /// with the reference: going on without it would answer wrongly.
+    pub(crate) fn open(
+        dir: &Path,
+        options: BlocksOptions,
+        registry: &Registry,
+    ) -> Result<Self, Error> {
+        reload::remove_leftovers(dir);
+        let shared = Shared::default();
+        let ranges =
+            crate::compact::block_ranges(options.block_duration_ms, options.block_duration_max_ms);
+        let blocks = Self {
+            dir: dir.to_path_buf(),
+            ranges,
+            merge_overlapping: options.merge_overlapping,
+            floats: Mutex::new(options.floats),
+            retention: Mutex::new(Retention::default()),
+            metrics: BlocksMetrics::new(registry, &shared),
+            blocks: shared,
+            working: Mutex::new(()),
+            reloading: Mutex::new(()),
+        };
+        blocks.set_retention(options.retention);
+        blocks.reload(options.head_bytes)?;
+        Ok(blocks)
     }
 
-    /// Looks again.
-    pub(crate) fn reload(&self) -> Result<(), Error> {
-        *self.blocks.write() = load(&self.dir)?;
-        Ok(())
+    /// Changes what is kept, from the next reload on.
+    pub(crate) fn set_retention(&self, retention: Retention) {
+        self.metrics.show_retention(&retention);
+        *self.retention.lock() = retention;
+    }
+
+    /// Changes how floats are encoded where chunks are merged, from the next compaction on.
+    pub(crate) fn set_floats(&self, floats: Encoding) {
+        *self.floats.lock() = floats;
+    }
+
+    /// What counts the work on blocks; the head's cuts count there too.
+    pub(crate) fn metrics(&self) -> &BlocksMetrics {
+        &self.metrics
+    }
+
+    /// The blocks of this moment, oldest first.
+    pub(crate) fn list(&self) -> Vec<Arc<Block>> {
+        self.blocks.read().clone()
     }
 
     /// Number of blocks.
@@ -43,64 +133,75 @@ impl Blocks {
 
     /// First time of any block.
     pub(crate) fn min_time(&self) -> Option<Timestamp> {
-        self.blocks
-            .read()
-            .iter()
-            .map(|block| block.meta().min_time)
-            .min()
+        let blocks = self.blocks.read();
+        blocks.iter().map(|block| block.meta().min_time).min()
     }
 
-    /// End of the last block: the head begins here.
+    /// End of the last block.
     pub(crate) fn max_time(&self) -> Option<Timestamp> {
-        self.blocks
-            .read()
-            .iter()
-            .map(|block| block.meta().max_time)
-            .max()
+        let blocks = self.blocks.read();
+        blocks.iter().map(|block| block.meta().max_time).max()
+    }
+
+    /// End of the last block that was appended in order: the head begins here.
+    pub(crate) fn in_order_max_time(&self) -> Option<Timestamp> {
+        let blocks = self.blocks.read();
+        let metas = blocks.iter().map(|block| block.meta());
+        let in_order = metas.filter(|meta| meta.is_in_order());
+        in_order.map(|meta| meta.max_time).max()
     }
 
     /// Views of the blocks that reach into `mint..=maxt`.
     pub(crate) fn queriers(&self, mint: Timestamp, maxt: Timestamp) -> Vec<Box<dyn Querier>> {
         let mut queriers: Vec<Box<dyn Querier>> = Vec::new();
-        for block in self.blocks.read().iter() {
-            if block.meta().min_time <= maxt && mint < block.meta().max_time {
+        for block in &*self.blocks.read() {
+            if block.overlaps(mint, maxt) {
                 queriers.push(Box::new(BlockQuerier::new(block.clone(), mint, maxt)));
             }
         }
         queriers
     }
+
+    /// Deletes the samples with `mint <= t <= maxt` of the series that satisfy all matchers.
+    pub(crate) fn delete(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        matchers: &[Matcher],
+    ) -> Result<(), Error> {
+        let _working = self.working.lock();
+        for block in self.list() {
+            if block.overlaps(mint, maxt) {
+                block.delete(mint, maxt, matchers)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Links all blocks into `dir`, which is made.
+    pub(crate) fn snapshot(&self, dir: &Path) -> Result<(), Error> {
+        if dir == self.dir {
+            let text = "cannot snapshot into base directory";
+            return Err(Error::InvalidOption(text.to_owned()));
+        }
+        let name = dir.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(is_block_name) {
+            let text = "dir must not be a valid ULID";
+            return Err(Error::InvalidOption(text.to_owned()));
+        }
+        let _working = self.working.lock();
+        std::fs::create_dir_all(dir).map_err(|err| Error::io("create", dir, err))?;
+        for block in self.list() {
+            tracing::info!(
+                component = "tsdb",
+                block = block.meta().ulid,
+                "Snapshotting block"
+            );
+            block.snapshot(dir)?;
+        }
+        Ok(())
+    }
 }
 
-fn load(dir: &Path) -> Result<Vec<Arc<Block>>, Error> {
-    let entries = fs::read_dir(dir).map_err(|err| Error::io("read", dir, err))?;
-    let mut blocks = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|err| Error::io("read", dir, err))?;
-        let is_block = entry.file_name().to_str().is_some_and(is_block_name);
-        if is_block && entry.path().is_dir() {
-            blocks.push(Arc::new(Block::open(&entry.path())?));
-        }
-    }
-    // What a compaction merged may still lie around after a crash; its result has it all.
-    let merged: HashSet<String> = blocks
-        .iter()
-        .flat_map(|block| block.meta().compaction.parents.iter())
-        .map(|parent| parent.ulid.clone())
-        .collect();
-    blocks
-        .retain(|block| !merged.contains(&block.meta().ulid) && !block.meta().compaction.deletable);
-    blocks.sort_by(|one, other| {
-        let key = |block: &Block| (block.meta().min_time, block.meta().ulid.clone());
-        key(one).cmp(&key(other))
-    });
-    for block in &blocks {
-        tracing::info!(
-            component = "tsdb",
-            mint = block.meta().min_time,
-            maxt = block.meta().max_time,
-            ulid = block.meta().ulid,
-            "Found healthy block"
-        );
-    }
-    Ok(blocks)
-}
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use memory::file_map::FileMap;
 
 use chunk::Encoding;
 
+use crate::checked_once::CheckedOnce;
 use crate::cursor::{Cursor, Truncated};
 
 pub use writer::Writer;
@@ -39,8 +40,18 @@ pub enum ChunkError {
 /// The chunk files of one block.
 #[derive(Debug)]
 pub struct Reader {
-    files: Vec<FileMap>,
+    files: Vec<SegmentFile>,
 }
+
+#[derive(Debug)]
+struct SegmentFile {
+    map: FileMap,
+    /// Chunks by their offset, in steps of less than the smallest chunk.
+    checked: CheckedOnce,
+}
+
+/// No chunk with its frame and a sample count takes less.
+const CHUNK_BYTES_MIN: usize = 8;
 
 impl Reader {
     /// Maps all files in the block's `chunks` folder and checks their headers.
@@ -52,10 +63,12 @@ impl Reader {
         names.sort();
         let mut files = Vec::with_capacity(names.len());
         for name in names {
-            files.push(FileMap::open(&folder.join(name))?);
+            let map = FileMap::open(&folder.join(name))?;
+            let checked = CheckedOnce::new(map.len() / CHUNK_BYTES_MIN);
+            files.push(SegmentFile { map, checked });
         }
         for (sequence, file) in files.iter().enumerate() {
-            let mut header = Cursor::new(file);
+            let mut header = Cursor::new(&file.map);
             if header.u32() != Ok(MAGIC) || header.u8() != Ok(1) {
                 return Ok(Err(ChunkError::Header(sequence as u32)));
             }
@@ -63,7 +76,12 @@ impl Reader {
         Ok(Ok(Self { files }))
     }
 
-    /// The chunk at a reference from the index, checked.
+    /// Bytes of all files.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.map.len() as u64).sum()
+    }
+
+    /// The chunk at a reference from the index. Its checksum is looked at when it is first read.
     pub fn chunk(&self, chunk_ref: u64) -> Result<(Encoding, &[u8]), ChunkError> {
         let sequence = (chunk_ref >> 32) as u32;
         let file = self
@@ -72,14 +90,22 @@ impl Reader {
             .ok_or(ChunkError::NoFile(sequence))?;
         let cut = |_: Truncated| ChunkError::Truncated(chunk_ref);
         let at = (chunk_ref & u64::from(u32::MAX)) as usize;
-        let mut cursor = Cursor::new(file.get(at..).unwrap_or_default());
+        let mut cursor = Cursor::new(file.map.get(at..).unwrap_or_default());
         let len = usize::try_from(cursor.uvarint().map_err(cut)?)
             .ok()
             .and_then(|len| len.checked_add(1))
             .ok_or(ChunkError::Truncated(chunk_ref))?;
         let framed = cursor.take(len).map_err(cut)?;
-        if crc32c::crc32c(framed).to_be_bytes() != cursor.take(4).map_err(cut)? {
-            return Err(ChunkError::Checksum(chunk_ref));
+        let crc = cursor.take(4).map_err(cut)?;
+        let part = at / CHUNK_BYTES_MIN;
+        if !file.checked.contains(part) {
+            if crc32c::crc32c(framed).to_be_bytes() != crc {
+                return Err(ChunkError::Checksum(chunk_ref));
+            }
+            // Two chunks that are shorter may share a part; they are checked each time.
+            if framed.len() + 5 >= CHUNK_BYTES_MIN {
+                file.checked.insert(part);
+            }
         }
         let (encoding, data) = framed
             .split_first()

@@ -57,6 +57,17 @@ impl<'a> Cursor<'a> {
     /// Unsigned LEB128.
     #[inline]
     pub fn uvarint(&mut self) -> Result<u64, Truncated> {
+        // Most integers are small.
+        if let Some((&byte, rest)) = self.rest.split_first()
+            && byte < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(byte));
+        }
+        self.long_uvarint()
+    }
+
+    fn long_uvarint(&mut self) -> Result<u64, Truncated> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -72,6 +83,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Zigzag LEB128.
+    #[inline]
     pub fn varint(&mut self) -> Result<i64, Truncated> {
         let value = self.uvarint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))

@@ -3,6 +3,7 @@
 mod compaction;
 mod exemplars;
 mod gauges;
+mod late_log;
 mod maintenance;
 mod open;
 
@@ -23,6 +24,7 @@ use crate::head::stats::{CardinalityStats, HeadStats, MemoryStats};
 use crate::lock_file::LockFile;
 use crate::{Error, ReplayStatus};
 pub use exemplars::ExemplarSeries;
+use late_log::LateLog;
 use maintenance::Maintenance;
 
 /// An open database. Appenders and queriers it gave out keep its memory alive, but after
@@ -39,6 +41,7 @@ struct Shared {
     dir: PathBuf,
     head: Arc<Head>,
     blocks: Blocks,
+    late_log: LateLog,
     /// Written while a block takes over from the head, read while a querier is opened: a querier
     /// finds each sample in one of the two.
     view: RwLock<()>,
@@ -64,6 +67,8 @@ impl Db {
         }
         let chunks = self.shared.head.files.cut();
         let closed = log.writer.close();
+        let late_log = self.shared.head.out_of_order.log.lock().take();
+        let closed = closed.and(late_log.map_or(Ok(()), |mut log| log.close()));
         drop(self.shared.lock.lock().take());
         closed.and(chunks)
     }
@@ -71,7 +76,10 @@ impl Db {
     /// Oldest sample's time.
     pub fn min_time(&self) -> Option<Timestamp> {
         let blocks = self.shared.blocks.min_time();
-        blocks.into_iter().chain(self.shared.head.min_time()).min()
+        let late = self.shared.head.out_of_order.range();
+        let head = self.shared.head.min_time();
+        let all = blocks.into_iter().chain(head);
+        all.chain(late.map(|(oldest, _)| oldest)).min()
     }
 
     /// Newest sample's time.
@@ -105,6 +113,20 @@ impl Db {
     /// Progress of the replay (through, once the database is open).
     pub fn wal_replay_status(&self) -> &Arc<ReplayStatus> {
         &self.shared.replay_status
+    }
+
+    /// Changes how old a sample may be that comes out of order; what was taken stays.
+    pub fn set_out_of_order_window(&self, window_ms: i64) -> Result<(), Error> {
+        if window_ms > 0 {
+            self.shared.late_log.begin(&self.shared.head)?;
+        }
+        self.shared.head.out_of_order.set_window_ms(window_ms);
+        Ok(())
+    }
+
+    /// Changes what is kept of old blocks, from the next round over them on.
+    pub fn set_retention(&self, retention: crate::Retention) {
+        self.shared.blocks.set_retention(retention);
     }
 
     /// Cuts and compacts whatever is due, and removes what retention ends; what the maintenance

@@ -1,7 +1,9 @@
 //! What can go wrong with a database on disk.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::block::BlockError;
 use crate::wal::Corruption;
 
 /// Why the database could not be opened, written or closed.
@@ -42,7 +44,10 @@ pub enum Error {
     },
     /// A block cannot be read.
     #[error(transparent)]
-    Block(#[from] crate::block::BlockError),
+    Block(#[from] BlockError),
+    /// Blocks cannot be read and no other has their samples, by name.
+    #[error("{}", corrupted_blocks(.0))]
+    CorruptedBlocks(BTreeMap<String, BlockError>),
     /// A block cannot be written.
     #[error(transparent)]
     BlockWrite(#[from] crate::block::writer::BlockWriteError),
@@ -96,4 +101,11 @@ impl Error {
             source,
         }
     }
+}
+
+fn corrupted_blocks(blocks: &BTreeMap<String, BlockError>) -> String {
+    let lines = blocks
+        .iter()
+        .map(|(ulid, err)| format!("corrupted block {ulid}: {}", err.what));
+    lines.collect::<Vec<_>>().join("\n")
 }

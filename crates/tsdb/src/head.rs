@@ -10,6 +10,7 @@ mod delete;
 pub(crate) mod label_sets;
 pub(crate) mod log;
 pub(crate) mod open_ranges;
+pub(crate) mod out_of_order;
 pub(crate) mod postings;
 pub(crate) mod read;
 pub(crate) mod replay;
@@ -38,10 +39,14 @@ use crate::wal::Compression;
 use checkpoint::Expired;
 use log::Log;
 use open_ranges::OpenRanges;
+use out_of_order::OutOfOrder;
 use postings::{Postings, Runs};
 use series::{ChunkRules, SeriesState, SeriesTable};
 use symbols::Symbols;
 use visibility::Visibility;
+
+/// Samples of a list of late samples before it is written to a file.
+const OUT_OF_ORDER_LIST_LEN: u16 = 32;
 
 /// Shards of the label-set index.
 const SHARDS: usize = 64;
@@ -81,6 +86,7 @@ pub(crate) struct Head {
     /// Queries that begin now read from here on; earlier times are in blocks.
     readable_from: AtomicI64,
     pub(crate) rules: ChunkRules,
+    pub(crate) out_of_order: OutOfOrder,
     pub(crate) files: HeadChunks,
     /// Slots with closed chunks that are in no file yet; a slot may occur more than once.
     unwritten: Mutex<Vec<u32>>,
@@ -128,6 +134,7 @@ impl Head {
             begin: AtomicI64::new(Timestamp::MIN),
             readable_from: AtomicI64::new(Timestamp::MIN),
             rules,
+            out_of_order: OutOfOrder::new(0, OUT_OF_ORDER_LIST_LEN),
             files,
             unwritten: Mutex::default(),
             maintenance: Mutex::default(),
@@ -159,6 +166,13 @@ impl Head {
                 .saturating_sub(self.rules.range_ms / 2)
                 .max(self.begin())
         })
+    }
+
+    /// Oldest time of late samples that is taken while the newest one of the head is at `newest`;
+    /// `None` without a window.
+    pub(crate) fn late_from(&self, newest: Timestamp) -> Option<Timestamp> {
+        let window = self.out_of_order.window_ms();
+        (window > 0).then(|| newest.saturating_sub(window))
     }
 
     /// Where the blocks end.

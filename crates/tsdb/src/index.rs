@@ -1,17 +1,24 @@
 //! The index of a block: symbols, series, postings (`docs/internals/formats/block_index.md`).
 //!
 //! [`Reader`] maps the file and finds everything by position; beside the map it keeps four bytes a
-//! symbol and four a label value. Sections are checked against their CRC when they are read: the
-//! tables at opening, lists and series at each use.
+//! symbol and four a label value. Sections are checked against their CRC when they are first read:
+//! the tables at opening, lists and series at their first use. Selecting ([`select`]) reads lists and
+//! entries where they lie.
 
+mod match_cache;
 mod postings;
 mod reader;
+mod select;
+mod series_entry;
 mod toc;
 mod writer;
 
-pub use reader::{ChunkMeta, Reader, SeriesEntry};
-pub(crate) use writer::put_uvarint;
+use crate::cursor::Truncated;
+
+pub use reader::{Reader, SeriesEntry};
+pub use series_entry::{ChunkMeta, ChunkMetas};
 pub use writer::{IndexWriteError, Writer};
+pub(crate) use writer::{put_uvarint, put_varint};
 
 /// First bytes of an index file.
 const MAGIC: u32 = 0xBAAA_D700;
@@ -33,4 +40,9 @@ impl IndexError {
             offset: offset as u64,
         }
     }
+}
+
+/// Says where the bytes ended.
+fn cut(what: &'static str, offset: usize) -> impl FnOnce(Truncated) -> IndexError {
+    move |Truncated| IndexError::new(what, offset)
 }

@@ -19,6 +19,7 @@ pub mod index;
 pub mod wal;
 
 mod blocks;
+mod checked_once;
 mod db;
 mod error;
 mod exemplars;
@@ -28,6 +29,7 @@ mod metrics;
 mod options;
 mod replay_status;
 
+pub use blocks::Retention;
 pub use db::{Db, ExemplarSeries};
 pub use error::Error;
 pub use head::stats::{CardinalityStats, HeadStats, MemoryStats, NamedCount};

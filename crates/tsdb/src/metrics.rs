@@ -5,6 +5,7 @@ use storage::AppendError;
 use telemetry::{Counter, CounterFamily, Gauge, Registry, Summary};
 
 use crate::head::append::Tally;
+use crate::head::out_of_order::LateTally;
 
 /// Sample kinds that share counters.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub(crate) struct HeadMetrics {
     pub(crate) series_created: Counter,
     pub(crate) chunks_created: Counter,
     samples_appended: ByKind,
+    late_appended: ByKind,
     out_of_order: ByKind,
     out_of_bounds: ByKind,
     too_old: ByKind,
@@ -92,6 +94,10 @@ impl HeadMetrics {
             samples_appended: by_kind(
                 "head_samples_appended_total",
                 "Total number of appended samples.",
+            ),
+            late_appended: by_kind(
+                "head_out_of_order_samples_appended_total",
+                "Total number of appended out of order samples.",
             ),
             out_of_order: by_kind(
                 "out_of_order_samples_total",
@@ -184,6 +190,12 @@ impl HeadMetrics {
             AppendError::TooOld => self.too_old.of(value).inc(),
             _ => {}
         }
+    }
+
+    /// Counts late samples.
+    pub(crate) fn committed_late(&self, tally: &LateTally) {
+        self.late_appended.float.add(tally.floats as f64);
+        self.late_appended.histogram.add(tally.histograms as f64);
     }
 
     /// Counts what a commit did.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Error;
+use crate::blocks::Retention;
 use crate::replay_status::ReplayStatus;
 use crate::wal::{self, Compression};
 
@@ -17,7 +18,13 @@ pub struct Options {
     pub samples_per_chunk: u16,
     /// Milliseconds of a block; chunks never cross a multiple of it.
     pub block_duration_ms: i64,
-    /// Milliseconds that a sample may be older than its series' newest. Only 0 works so far.
+    /// Milliseconds that blocks grow to by compaction.
+    pub block_duration_max_ms: i64,
+    /// Whether blocks that share times are merged.
+    pub merge_overlapping: bool,
+    /// What is kept of old blocks.
+    pub retention: Retention,
+    /// Milliseconds that a sample may be older than its series' newest; 0 for none.
     pub out_of_order_window_ms: i64,
     /// Most exemplars kept in memory; 0 switches their storage off.
     pub exemplars_max: usize,
@@ -36,6 +43,9 @@ impl Default for Options {
             wal_segment_bytes: wal::SEGMENT_BYTES,
             samples_per_chunk: 120,
             block_duration_ms: 2 * 60 * 60 * 1000,
+            block_duration_max_ms: 31 * 24 * 60 * 60 * 1000,
+            merge_overlapping: true,
+            retention: Retention::default(),
             out_of_order_window_ms: 0,
             exemplars_max: 0,
             no_lockfile: false,
@@ -54,8 +64,8 @@ impl Options {
         if self.samples_per_chunk == 0 {
             return refuse("samples per chunk must be positive");
         }
-        if self.out_of_order_window_ms != 0 {
-            return refuse("an out-of-order time window is not supported yet");
+        if self.out_of_order_window_ms < 0 {
+            return refuse("out-of-order time window cannot be negative");
         }
         Ok(())
     }

@@ -11,3 +11,4 @@ mod hostile_targets;
 mod kill;
 mod reload;
 mod side_by_side;
+mod swap;

@@ -5,10 +5,11 @@ use model::sample::{SampleColumns, Value};
 use model::staleness::is_stale;
 use model::{FloatHistogram, Histogram, Span, Timestamp};
 
-use super::layout::{Layout, bucket_count, read_header};
+use super::layout::{HEADER_LEN, Header, Layout, bucket_count, header_bytes};
 use super::merge::{spread, union};
 use crate::bitstream::BitWriter;
-use crate::{DecodeError, EncodeError};
+use crate::start_timestamp::StartWriter;
+use crate::{DecodeError, EncodeError, Encoding};
 
 /// What a chunk's flags say about a counter reset before its first sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +60,7 @@ pub type FloatHistogramAppender = Appender<FloatHistogram>;
 
 pub(super) mod sealed {
     use super::{BitWriter, CounterResetHint, Layout, SampleColumns, Span, Timestamp, Value};
-    use crate::DecodeError;
+    use crate::{DecodeError, Encoding};
 
     /// What encoding needs to know of a histogram.
     pub trait Encode: Sized {
@@ -89,7 +90,12 @@ pub(super) mod sealed {
             t: Timestamp,
             state: &mut Self::State,
         );
-        fn decode(bytes: &[u8], columns: &mut SampleColumns) -> Result<(), DecodeError>;
+        fn encoding(with_starts: bool) -> Encoding;
+        fn decode(
+            encoding: Encoding,
+            bytes: &[u8],
+            columns: &mut SampleColumns,
+        ) -> Result<(), DecodeError>;
         fn from_value(value: &Value) -> Option<&Self>;
         fn into_value(self) -> Value;
     }
@@ -106,6 +112,8 @@ pub struct Appender<S: Sample> {
     /// The newest sample, with the chunk's layout.
     last: S,
     state: S::State,
+    /// Writes start timestamps, in a chunk that can have some.
+    starts: Option<StartWriter>,
 }
 
 impl<S: Sample> Appender<S> {
@@ -117,8 +125,30 @@ impl<S: Sample> Appender<S> {
         sample: &S,
     ) -> Result<Self, EncodeError> {
         check(sample)?;
+        Ok(Self::begin(header, bytes, timestamp, None, sample))
+    }
+
+    /// Starts a chunk whose samples can have start timestamps; `start` 0 is none.
+    pub fn start_with_start_timestamps(
+        header: CounterResetHeader,
+        bytes: &mut Vec<u8>,
+        timestamp: Timestamp,
+        start: Timestamp,
+        sample: &S,
+    ) -> Result<Self, EncodeError> {
+        check(sample)?;
+        Ok(Self::begin(header, bytes, timestamp, Some(start), sample))
+    }
+
+    fn begin(
+        header: CounterResetHeader,
+        bytes: &mut Vec<u8>,
+        timestamp: Timestamp,
+        start: Option<Timestamp>,
+        sample: &S,
+    ) -> Self {
         bytes.clear();
-        bytes.extend_from_slice(&[0, 1, header as u8]);
+        bytes.extend_from_slice(&[0; HEADER_LEN]);
         let layout = if is_stale(sample.sum()) {
             Layout::default()
         } else {
@@ -128,7 +158,12 @@ impl<S: Sample> Appender<S> {
         layout.write(&mut writer);
         let mut state = S::State::default();
         sample.write_first(&mut writer, timestamp, &mut state);
-        Ok(Self {
+        let starts = start.map(|start| {
+            let mut starts = StartWriter::default();
+            starts.first(&mut writer, timestamp, start);
+            starts
+        });
+        let appender = Self {
             header,
             count: 1,
             free: writer.free(),
@@ -136,18 +171,37 @@ impl<S: Sample> Appender<S> {
             layout,
             last: sample.clone(),
             state,
-        })
+            starts,
+        };
+        appender.write_header(bytes);
+        appender
     }
 
     /// Takes up a chunk again: an equal one, encoded anew, and its state.
     pub fn reopen(bytes: &[u8]) -> Result<(Self, Vec<u8>), DecodeError> {
-        let (_, flags, _) = read_header(bytes)?;
+        Self::reopen_encoded(S::encoding(false), bytes)
+    }
+
+    /// The same for a chunk whose samples can have start timestamps.
+    pub fn reopen_with_start_timestamps(bytes: &[u8]) -> Result<(Self, Vec<u8>), DecodeError> {
+        Self::reopen_encoded(S::encoding(true), bytes)
+    }
+
+    fn reopen_encoded(encoding: Encoding, bytes: &[u8]) -> Result<(Self, Vec<u8>), DecodeError> {
+        let flags = Header::read(bytes, encoding)?.flags;
         let mut columns = SampleColumns::default();
-        S::decode(bytes, &mut columns)?;
+        S::decode(encoding, bytes, &mut columns)?;
         let mut copy = Vec::with_capacity(bytes.len());
-        let appender = Self::encode_all(CounterResetHeader::from_flags(flags), &columns, &mut copy)
+        let header = CounterResetHeader::from_flags(flags);
+        let with_starts = encoding.has_start_timestamps();
+        let appender = Self::encode_all(header, &columns, with_starts, &mut copy)
             .ok_or(DecodeError::InvalidLayout)?;
         Ok((appender, copy))
+    }
+
+    /// How the chunk is encoded.
+    pub fn encoding(&self) -> Encoding {
+        S::encoding(self.starts.is_some())
     }
 
     /// Time of the newest sample.
@@ -171,11 +225,22 @@ impl<S: Sample> Appender<S> {
     }
 
     /// Adds a sample to the chunk in `bytes`, unless it must start a new one. A chunk holds at most
-    /// 65,535 samples; callers close it long before that.
+    /// 65,535 samples, or 16,383 with start timestamps; callers close it long before that.
     pub fn append(
         &mut self,
         bytes: &mut Vec<u8>,
         timestamp: Timestamp,
+        sample: &S,
+    ) -> Result<AppendOutcome, EncodeError> {
+        self.append_with_start_timestamp(bytes, timestamp, 0, sample)
+    }
+
+    /// The same with a start timestamp, which goes nowhere if the chunk cannot have some.
+    pub fn append_with_start_timestamp(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        timestamp: Timestamp,
+        start: Timestamp,
         sample: &S,
     ) -> Result<AppendOutcome, EncodeError> {
         check(sample)?;
@@ -193,12 +258,12 @@ impl<S: Sample> Appender<S> {
             Fit::NewChunk(_) => return Ok(AppendOutcome::NewChunk(CounterResetHeader::Unknown)),
         };
         let Some((spans, recode)) = spans else {
-            self.write(bytes, timestamp, sample);
+            self.write(bytes, timestamp, start, sample);
             return Ok(AppendOutcome::Appended);
         };
         let sample = relaid(sample, &sample.layout().spans, &spans);
         if !recode {
-            self.write(bytes, timestamp, &sample);
+            self.write(bytes, timestamp, start, &sample);
             return Ok(AppendOutcome::Appended);
         }
         // The chunk is our own: bytes that cannot be read would be a defect here, and the sample
@@ -206,7 +271,7 @@ impl<S: Sample> Appender<S> {
         let Some((mut appender, mut copy)) = self.recode(bytes, &spans) else {
             return Ok(AppendOutcome::NewChunk(CounterResetHeader::Unknown));
         };
-        appender.write(&mut copy, timestamp, &sample);
+        appender.write(&mut copy, timestamp, start, &sample);
         (*self, *bytes) = (appender, copy);
         Ok(AppendOutcome::Recoded)
     }
@@ -301,46 +366,56 @@ impl<S: Sample> Appender<S> {
         }
     }
 
-    fn write(&mut self, bytes: &mut Vec<u8>, timestamp: Timestamp, sample: &S) {
+    fn write(&mut self, bytes: &mut Vec<u8>, timestamp: Timestamp, start: Timestamp, sample: &S) {
         debug_assert!(self.count < u16::MAX, "a full chunk is not appended to");
         let mut writer = BitWriter::new(bytes, self.free);
         sample.write_next(&self.last, &mut writer, timestamp, &mut self.state);
+        if let Some(starts) = &mut self.starts {
+            starts.next(&mut writer, self.count, self.timestamp, start);
+        }
         self.free = writer.free();
         self.timestamp = timestamp;
         self.last = sample.clone();
         self.count = self.count.saturating_add(1);
-        if let Some(header) = bytes.first_chunk_mut::<2>() {
-            *header = self.count.to_be_bytes();
+        self.write_header(bytes);
+    }
+
+    fn write_header(&self, bytes: &mut [u8]) {
+        if let Some(header) = bytes.first_chunk_mut::<HEADER_LEN>() {
+            *header = header_bytes(self.count, self.header as u8, self.starts.as_ref());
         }
     }
 
     /// The chunk with other spans.
     fn recode(&self, bytes: &[u8], spans: &[Vec<Span>; 2]) -> Option<(Self, Vec<u8>)> {
         let mut columns = SampleColumns::default();
-        S::decode(bytes, &mut columns).ok()?;
-        let mut relaid_columns = SampleColumns::default();
-        for (timestamp, (_, value)) in columns.timestamps.iter().zip(&columns.histograms) {
+        S::decode(self.encoding(), bytes, &mut columns).ok()?;
+        for (_, value) in &mut columns.histograms {
             let sample = S::from_value(value)?;
-            relaid_columns.push(
-                *timestamp,
-                relaid(sample, &self.layout.spans, spans).into_value(),
-            );
+            *value = relaid(sample, &self.layout.spans, spans).into_value();
         }
         let mut copy = Vec::with_capacity(bytes.len() + 64);
-        let appender = Self::encode_all(self.header, &relaid_columns, &mut copy)?;
+        let with_starts = self.starts.is_some();
+        let appender = Self::encode_all(self.header, &columns, with_starts, &mut copy)?;
         Some((appender, copy))
     }
 
     fn encode_all(
         header: CounterResetHeader,
         columns: &SampleColumns,
+        with_starts: bool,
         bytes: &mut Vec<u8>,
     ) -> Option<Self> {
+        let start_of = |index: usize| columns.start_timestamps.get(index).copied().unwrap_or(0);
         let mut samples = columns.timestamps.iter().zip(&columns.histograms);
         let (timestamp, (_, value)) = samples.next()?;
-        let mut appender = Self::start(header, bytes, *timestamp, S::from_value(value)?).ok()?;
-        for (timestamp, (_, value)) in samples {
-            appender.write(bytes, *timestamp, S::from_value(value)?);
+        let first = S::from_value(value)?;
+        check(first).ok()?;
+        let start = with_starts.then(|| start_of(0));
+        let mut appender = Self::begin(header, bytes, *timestamp, start, first);
+        for (index, (timestamp, (_, value))) in samples.enumerate() {
+            let start = start_of(index + 1);
+            appender.write(bytes, *timestamp, start, S::from_value(value)?);
         }
         Some(appender)
     }

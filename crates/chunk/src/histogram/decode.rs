@@ -7,11 +7,11 @@ use model::staleness::is_stale;
 use model::{CounterResetHint, FloatHistogram, Histogram, Span, Timestamp};
 
 use super::append::CounterResetHeader;
-use super::layout::{Layout, bucket_count, read_header};
-use crate::DecodeError;
+use super::layout::{Header, Layout, bucket_count};
 use crate::bitstream::BitReader;
 use crate::varbit::{read_signed, read_unsigned};
 use crate::xor::{Window, read_value};
+use crate::{DecodeError, Encoding};
 
 fn hint(is_gauge: bool, index: u16) -> CounterResetHint {
     match (is_gauge, index) {
@@ -21,23 +21,38 @@ fn hint(is_gauge: bool, index: u16) -> CounterResetHint {
     }
 }
 
-/// Appends the samples of an integer histogram chunk with `mint <= t <= maxt`.
+/// Appends the samples of an integer histogram chunk with `mint <= t <= maxt`. `encoding` says
+/// whether there are start timestamps.
 pub fn decode_integer(
+    encoding: Encoding,
     bytes: &[u8],
     mint: Timestamp,
     maxt: Timestamp,
     columns: &mut SampleColumns,
 ) -> Result<(), DecodeError> {
-    let (count, flags, mut reader) = read_header(bytes)?;
+    let Header {
+        count,
+        flags,
+        mut starts,
+        mut reader,
+    } = Header::read(bytes, encoding)?;
     let is_gauge = CounterResetHeader::from_flags(flags) == CounterResetHeader::Gauge;
     if count == 0 {
         return Ok(());
     }
     let layout = Layout::read(&mut reader)?;
     let mut state = IntegerState::first(&mut reader, &layout)?;
+    let mut start = match &mut starts {
+        Some(starts) => starts.first(&mut reader, state.timestamp)?,
+        None => 0,
+    };
     for index in 0..count {
         if index > 0 {
+            let before = state.timestamp;
             state.next(&mut reader, index)?;
+            if let Some(starts) = &mut starts {
+                start = starts.next(&mut reader, index, before)?;
+            }
         }
         if state.timestamp > maxt {
             return Ok(());
@@ -45,6 +60,9 @@ pub fn decode_integer(
         if state.timestamp >= mint {
             let histogram = state.histogram(&layout, hint(is_gauge, index));
             columns.push(state.timestamp, Value::Histogram(Arc::new(histogram)));
+            if start != 0 {
+                columns.set_last_start_timestamp(start);
+            }
         }
     }
     Ok(())
@@ -166,14 +184,21 @@ impl XorField {
     }
 }
 
-/// Appends the samples of a float histogram chunk with `mint <= t <= maxt`.
+/// Appends the samples of a float histogram chunk with `mint <= t <= maxt`. `encoding` says whether
+/// there are start timestamps.
 pub fn decode_float(
+    encoding: Encoding,
     bytes: &[u8],
     mint: Timestamp,
     maxt: Timestamp,
     columns: &mut SampleColumns,
 ) -> Result<(), DecodeError> {
-    let (samples, flags, mut reader) = read_header(bytes)?;
+    let Header {
+        count: samples,
+        flags,
+        mut starts,
+        mut reader,
+    } = Header::read(bytes, encoding)?;
     let is_gauge = CounterResetHeader::from_flags(flags) == CounterResetHeader::Gauge;
     if samples == 0 {
         return Ok(());
@@ -193,8 +218,13 @@ pub fn decode_float(
     };
     let mut positive = read(&layout.spans[0])?;
     let mut negative = read(&layout.spans[1])?;
+    let mut start = match &mut starts {
+        Some(starts) => starts.first(&mut reader, timestamp)?,
+        None => 0,
+    };
     for index in 0..samples {
         if index > 0 {
+            let before = timestamp;
             delta = delta.wrapping_add(read_signed(&mut reader)?);
             timestamp = timestamp.wrapping_add(delta);
             for field in [&mut count, &mut zero_count, &mut sum] {
@@ -204,6 +234,9 @@ pub fn decode_float(
                 for bucket in positive.iter_mut().chain(&mut negative) {
                     bucket.next(&mut reader)?;
                 }
+            }
+            if let Some(starts) = &mut starts {
+                start = starts.next(&mut reader, index, before)?;
             }
         }
         if timestamp > maxt {
@@ -233,6 +266,9 @@ pub fn decode_float(
             }
         };
         columns.push(timestamp, Value::FloatHistogram(Arc::new(histogram)));
+        if start != 0 {
+            columns.set_last_start_timestamp(start);
+        }
     }
     Ok(())
 }

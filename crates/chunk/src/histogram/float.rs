@@ -10,10 +10,10 @@ use model::{FloatHistogram, Span, Timestamp};
 use super::append::sealed::Encode;
 use super::decode::decode_float;
 use super::layout::Layout;
-use crate::DecodeError;
 use crate::bitstream::BitWriter;
 use crate::varbit::write_signed;
 use crate::xor::{NO_WINDOW, write_value};
+use crate::{DecodeError, Encoding};
 
 /// A field's window of significant bits.
 #[derive(Debug, Clone, Copy)]
@@ -143,8 +143,20 @@ impl Encode for FloatHistogram {
         }
     }
 
-    fn decode(bytes: &[u8], columns: &mut SampleColumns) -> Result<(), DecodeError> {
-        decode_float(bytes, Timestamp::MIN, Timestamp::MAX, columns)
+    fn encoding(with_starts: bool) -> Encoding {
+        if with_starts {
+            Encoding::FloatHistogramSt
+        } else {
+            Encoding::FloatHistogram
+        }
+    }
+
+    fn decode(
+        encoding: Encoding,
+        bytes: &[u8],
+        columns: &mut SampleColumns,
+    ) -> Result<(), DecodeError> {
+        decode_float(encoding, bytes, Timestamp::MIN, Timestamp::MAX, columns)
     }
 
     fn from_value(value: &Value) -> Option<&Self> {

@@ -10,10 +10,10 @@ use model::{Histogram, Span, Timestamp};
 use super::append::sealed::Encode;
 use super::decode::decode_integer;
 use super::layout::Layout;
-use crate::DecodeError;
 use crate::bitstream::BitWriter;
 use crate::varbit::{write_signed, write_unsigned};
 use crate::xor::{NO_WINDOW, write_value};
+use crate::{DecodeError, Encoding};
 
 /// Last differences of all fields, and the window of the sum.
 #[derive(Debug, Clone)]
@@ -160,8 +160,20 @@ impl Encode for Histogram {
         }
     }
 
-    fn decode(bytes: &[u8], columns: &mut SampleColumns) -> Result<(), DecodeError> {
-        decode_integer(bytes, Timestamp::MIN, Timestamp::MAX, columns)
+    fn encoding(with_starts: bool) -> Encoding {
+        if with_starts {
+            Encoding::HistogramSt
+        } else {
+            Encoding::Histogram
+        }
+    }
+
+    fn decode(
+        encoding: Encoding,
+        bytes: &[u8],
+        columns: &mut SampleColumns,
+    ) -> Result<(), DecodeError> {
+        decode_integer(encoding, bytes, Timestamp::MIN, Timestamp::MAX, columns)
     }
 
     fn from_value(value: &Value) -> Option<&Self> {

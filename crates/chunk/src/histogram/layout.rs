@@ -6,14 +6,21 @@ use gocompat::math::{frexp, ldexp};
 use model::Span;
 use model::histogram::CUSTOM_BUCKETS_SCHEMA;
 
-use crate::DecodeError;
 use crate::bitstream::{BitReader, BitWriter};
+use crate::start_timestamp::{StartReader, StartWriter};
 use crate::varbit::{read_signed, read_unsigned, write_signed, write_unsigned};
+use crate::{DecodeError, Encoding};
 
 /// More buckets than any chunk can hold: each takes at least a bit.
 const BUCKETS_MAX: u64 = 1 << 24;
 /// Exponent of the zero threshold that would be stored as byte 0.
 const THRESHOLD_EXPONENT_BASE: i32 = -243;
+/// Bytes before the bit stream.
+pub(super) const HEADER_LEN: usize = 3;
+/// Bits of the counter reset flags.
+const FLAGS: u8 = 0b1100_0000;
+/// Most samples of a chunk with start timestamps, whose count shares a field with the flags.
+pub(super) const COUNT_ST_MAX: u16 = 0x3fff;
 /// Custom bounds up to this many thousandths are stored as integers.
 const THOUSANDTHS_MAX: f64 = 33_554_430.0;
 
@@ -136,11 +143,52 @@ pub(super) fn bucket_count(spans: &[Span]) -> u64 {
     spans.iter().map(|span| u64::from(span.length)).sum()
 }
 
-/// Head of a chunk: number of samples, flags, bit stream.
-pub(super) fn read_header(bytes: &[u8]) -> Result<(u16, u8, BitReader<'_>), DecodeError> {
-    let Some(([high, low, flags], data)) = bytes.split_first_chunk::<3>() else {
-        return Err(DecodeError::UnexpectedEnd);
-    };
-    let count = u16::from_be_bytes([*high, *low]);
-    Ok((count, *flags, BitReader::new(data)))
+/// Head of a chunk.
+pub(super) struct Header<'a> {
+    /// Number of samples.
+    pub(super) count: u16,
+    /// Counter reset flags, in the top two bits.
+    pub(super) flags: u8,
+    /// Reads the start timestamps, if the chunk can have some.
+    pub(super) starts: Option<StartReader>,
+    /// The bit stream.
+    pub(super) reader: BitReader<'a>,
+}
+
+impl<'a> Header<'a> {
+    pub(super) fn read(bytes: &'a [u8], encoding: Encoding) -> Result<Self, DecodeError> {
+        let Some(([high, low, third], data)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+            return Err(DecodeError::UnexpectedEnd);
+        };
+        let field = u16::from_be_bytes([*high, *low]);
+        let reader = BitReader::new(data);
+        Ok(if encoding.has_start_timestamps() {
+            Self {
+                count: field & COUNT_ST_MAX,
+                flags: *high & FLAGS,
+                starts: Some(StartReader::new(*third)),
+                reader,
+            }
+        } else {
+            Self {
+                count: field,
+                flags: *third,
+                starts: None,
+                reader,
+            }
+        })
+    }
+}
+
+/// The bytes before the bit stream of a chunk; with `starts` of one with start timestamps.
+pub(super) fn header_bytes(
+    count: u16,
+    flags: u8,
+    starts: Option<&StartWriter>,
+) -> [u8; HEADER_LEN] {
+    let [high, low] = count.to_be_bytes();
+    match starts {
+        Some(starts) => [high & !FLAGS | flags, low, starts.header()],
+        None => [high, low, flags],
+    }
 }

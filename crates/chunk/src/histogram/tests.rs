@@ -351,7 +351,150 @@ fn comparable(samples: Vec<(Timestamp, FloatHistogram)>) -> Vec<String> {
     texts.collect()
 }
 
+/// An open chunk of each of the two encodings, with the same samples.
+struct Both<S: Sample> {
+    plain: Appender<S>,
+    bytes: Vec<u8>,
+    with: Appender<S>,
+    bytes_with: Vec<u8>,
+    starts: Vec<Timestamp>,
+}
+
+impl<S: Sample + std::fmt::Debug> Both<S> {
+    fn start(header: CounterResetHeader, time: Timestamp, start: Timestamp, sample: &S) -> Self {
+        let (mut bytes, mut bytes_with) = (Vec::new(), Vec::new());
+        let plain = Appender::start(header, &mut bytes, time, sample).unwrap();
+        let with =
+            Appender::start_with_start_timestamps(header, &mut bytes_with, time, start, sample);
+        Self {
+            plain,
+            bytes,
+            with: with.unwrap(),
+            bytes_with,
+            starts: vec![start],
+        }
+    }
+
+    fn append(&mut self, time: Timestamp, start: Timestamp, sample: &S) -> AppendOutcome {
+        let outcome = self.plain.append(&mut self.bytes, time, sample).unwrap();
+        let (with, bytes) = (&mut self.with, &mut self.bytes_with);
+        let same = with.append_with_start_timestamp(bytes, time, start, sample);
+        assert_eq!(same, Ok(outcome));
+        if !matches!(outcome, AppendOutcome::NewChunk(_)) {
+            self.starts.push(start);
+        }
+        outcome
+    }
+}
+
+/// Chunks of both encodings of the same samples.
+fn with_starts<S: Sample + std::fmt::Debug>(written: &[(Timestamp, Timestamp, S)]) -> Vec<Both<S>> {
+    let mut chunks: Vec<Both<S>> = Vec::new();
+    for (time, start, sample) in written {
+        let outcome = chunks
+            .last_mut()
+            .map(|open| open.append(*time, *start, sample));
+        match outcome {
+            None => {
+                let header = CounterResetHeader::Unknown;
+                chunks.push(Both::start(header, *time, *start, sample));
+            }
+            Some(AppendOutcome::NewChunk(header)) => {
+                chunks.push(Both::start(header, *time, *start, sample));
+            }
+            Some(AppendOutcome::Appended | AppendOutcome::Recoded) => {}
+        }
+    }
+    chunks
+}
+
+fn check_starts<S: Sample + std::fmt::Debug>(
+    plain: Encoding,
+    with: Encoding,
+    written: &[(Timestamp, Timestamp, S)],
+) {
+    for both in with_starts(written) {
+        let Both {
+            bytes,
+            bytes_with,
+            starts,
+            ..
+        } = both;
+        assert_eq!(
+            comparable(samples(with, &bytes_with)),
+            comparable(samples(plain, &bytes))
+        );
+        let mut columns = SampleColumns::default();
+        decode(
+            with,
+            &bytes_with,
+            Timestamp::MIN,
+            Timestamp::MAX,
+            &mut columns,
+        )
+        .unwrap();
+        if columns.start_timestamps.is_empty() {
+            assert!(starts.iter().all(|start| *start == 0));
+        } else {
+            assert_eq!(columns.start_timestamps, starts);
+        }
+        let count = crate::sample_count(with, &bytes_with);
+        assert_eq!(count, crate::sample_count(plain, &bytes));
+        let (appender, copy) = Appender::<S>::reopen_with_start_timestamps(&bytes_with).unwrap();
+        assert_eq!(appender.encoding(), with);
+        assert_eq!(copy, bytes_with);
+        // Without start timestamps the samples' bits are those of the other encoding.
+        if starts.iter().all(|start| *start == 0) && starts.len() < 127 {
+            assert_eq!(bytes_with[3..], bytes[3..]);
+            assert_eq!(bytes_with[0] & 0xc0, bytes[2]);
+        }
+    }
+}
+
+#[test]
+fn the_header_of_a_chunk_with_start_timestamps_shares_a_field_with_the_count() {
+    let sample = histogram(0, &[1, 2, 3]);
+    let mut bytes = Vec::new();
+    let mut appender = HistogramAppender::start_with_start_timestamps(
+        CounterResetHeader::CounterReset,
+        &mut bytes,
+        1000,
+        900,
+        &sample,
+    )
+    .unwrap();
+    assert_eq!(bytes[..3], [0x80, 1, 0x80]);
+    for step in 1..300 {
+        let start = if step < 5 { 900 } else { 950 };
+        let time = 1000 + step * 15;
+        let outcome = appender.append_with_start_timestamp(&mut bytes, time, start, &sample);
+        assert_eq!(outcome, Ok(AppendOutcome::Appended));
+    }
+    assert_eq!(bytes[..3], [0x81, 0x2c, 0x85]);
+    assert_eq!(crate::sample_count(Encoding::HistogramSt, &bytes), Ok(300));
+}
+
+fn any_start() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![4 => Just(0_i64), 4 => Just(77), 1 => any::<i64>()]
+}
+
 proptest! {
+    #[test]
+    fn start_timestamps_come_back_beside_the_same_samples(
+        input in prop::collection::vec((any::<i32>(), any_start(), any_sample()), 1..40),
+    ) {
+        let integers: Vec<_> = input
+            .into_iter()
+            .map(|(time, start, sample)| (i64::from(time), start, sample))
+            .collect();
+        let floats: Vec<_> = integers
+            .iter()
+            .map(|(time, start, sample)| (*time, *start, sample.to_float()))
+            .collect();
+        check_starts(Encoding::Histogram, Encoding::HistogramSt, &integers);
+        check_starts(Encoding::FloatHistogram, Encoding::FloatHistogramSt, &floats);
+    }
+
     #[test]
     fn histograms_come_back(input in prop::collection::vec((any::<i32>(), any_sample()), 1..60)) {
         let integers: Vec<_> =
@@ -371,7 +514,12 @@ proptest! {
 
 /// As the fuzz targets do.
 fn decode_anything(bytes: &[u8]) {
-    for encoding in [Encoding::Histogram, Encoding::FloatHistogram] {
+    for encoding in [
+        Encoding::Histogram,
+        Encoding::FloatHistogram,
+        Encoding::HistogramSt,
+        Encoding::FloatHistogramSt,
+    ] {
         let mut columns = SampleColumns::default();
         let _ = decode(
             encoding,
@@ -383,6 +531,8 @@ fn decode_anything(bytes: &[u8]) {
     }
     let _ = HistogramAppender::reopen(bytes);
     let _ = FloatHistogramAppender::reopen(bytes);
+    let _ = HistogramAppender::reopen_with_start_timestamps(bytes);
+    let _ = FloatHistogramAppender::reopen_with_start_timestamps(bytes);
 }
 
 #[test]

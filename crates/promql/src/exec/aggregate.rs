@@ -7,13 +7,15 @@ use std::sync::Arc;
 use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
 use model::label_name::METRIC_NAME;
 use model::{FloatHistogram, Labels, LabelsBuilder};
-use promql_parser::ast::AggregateOp;
+use promql_parser::ast::{AggregateOp, PosRange};
 
 use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
+use crate::exec::topk::Extremes;
 use crate::exec::{Evaluator, Sink};
 use crate::functions::over_time;
 use crate::kahan::{self, Mean};
+use crate::meter::Charge;
 use crate::plan::{Aggregate, Node, Op, aggregate_name};
 
 impl Evaluator<'_> {
@@ -30,14 +32,13 @@ impl Evaluator<'_> {
             | AggregateOp::Limitk
             | AggregateOp::LimitRatio => self.select_series(node, aggregate, grid, sink),
             AggregateOp::CountValues => self.count_values(aggregate, grid, sink),
-            AggregateOp::Quantile => self.quantile(node, aggregate, grid, sink),
-            _ => self.accumulate(node, aggregate, grid, sink),
+            AggregateOp::Quantile => self.quantile(aggregate, grid, sink),
+            _ => self.accumulate(aggregate, grid, sink),
         }
     }
 
     fn accumulate(
         &self,
-        node: &Node,
         aggregate: &Aggregate,
         grid: &Grid,
         sink: &mut Sink<'_>,
@@ -47,15 +48,17 @@ impl Evaluator<'_> {
         // Names of metrics whose histograms do not go together.
         let mut incompatible = BTreeSet::new();
         self.vector(&aggregate.vector, grid, &mut |series| {
-            let group = groups.of(aggregate, &series, || {
+            let bytes = grid.len * size_of::<Accumulator>();
+            let group = groups.of(aggregate, &series, bytes, || {
                 vec![Accumulator::default(); grid.len]
             });
             for (step, accumulator) in group.iter_mut().enumerate() {
                 match series.column.point(step) {
                     Some(Point::Float(value)) => accumulator.add(aggregate.op, value),
                     Some(Point::Histogram(histogram)) => {
+                        let was_incompatible = accumulator.incompatible;
                         ignored |= !accumulator.add_histogram(aggregate.op, &histogram);
-                        if accumulator.incompatible {
+                        if accumulator.incompatible && !was_incompatible {
                             incompatible.insert(series.labels.metric_name().to_owned());
                         }
                     }
@@ -65,7 +68,7 @@ impl Evaluator<'_> {
             Ok(())
         })?;
         if ignored {
-            self.note_ignored(node, aggregate.op);
+            self.note_ignored(aggregate, aggregate.vector.outer_pos);
         }
         let mut mixed = false;
         let mut remarks = SumRemarks::default();
@@ -88,52 +91,67 @@ impl Evaluator<'_> {
             }
         }
         let mut notes = self.notes.borrow_mut();
-        notes.histogram_sum(remarks, "aggregation", aggregate.vector.pos);
+        notes.histogram_sum(remarks, "aggregation", aggregate.vector.outer_pos);
         for metric in incompatible {
             let metric = gocompat::quote::quote(&metric);
             let text = format!(
                 "vector contains a mix of histograms with exponential and custom buckets schemas \
                  for metric name {metric}"
             );
-            notes.warn(text, aggregate.vector.pos);
+            notes.warn(text, aggregate.vector.outer_pos);
         }
         if mixed {
             let text = "encountered a mix of histograms and floats for aggregation".to_owned();
-            notes.warn(text, aggregate.vector.pos);
+            notes.warn(text, aggregate.vector.outer_pos);
         }
         Ok(())
     }
 
-    pub(super) fn note_ignored(&self, node: &Node, op: AggregateOp) {
-        let text = format!("ignored histogram in {} aggregation", aggregate_name(op));
-        self.notes.borrow_mut().info(text, node.pos);
+    pub(super) fn note_ignored(&self, aggregate: &Aggregate, pos: PosRange) {
+        let text = format!(
+            "ignored histogram in {} aggregation",
+            aggregate_name(aggregate.op)
+        );
+        self.notes.borrow_mut().info(text, pos);
     }
 
     fn quantile(
         &self,
-        node: &Node,
         aggregate: &Aggregate,
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
         let phis = self.param(aggregate, grid)?;
-        if let Some(param) = &aggregate.param {
-            let mut notes = self.notes.borrow_mut();
-            phis.iter()
-                .for_each(|phi| over_time::warn_quantile(*phi, &mut notes, param.pos));
-        }
         let mut groups: Groups<Vec<Vec<f64>>> = Groups::default();
         let mut ignored = false;
         self.vector(&aggregate.vector, grid, &mut |series| {
             ignored |= series.column.has_histograms();
-            let group = groups.of(aggregate, &series, || vec![Vec::new(); grid.len]);
+            let bytes = grid.len * size_of::<Vec<f64>>();
+            let group = groups.of(aggregate, &series, bytes, || vec![Vec::new(); grid.len]);
             for (step, values) in group.iter_mut().enumerate() {
                 values.extend(series.column.float(step));
             }
+            // Vectors grow by doubling.
+            groups
+                .charge
+                .grow(series.column.count() * 2 * size_of::<f64>());
             Ok(())
         })?;
+        if let Some(param) = &aggregate.param {
+            let mut notes = self.notes.borrow_mut();
+            let extremes = Extremes::of(&phis);
+            if extremes.any_nan {
+                over_time::warn_quantile(f64::NAN, &mut notes, param.pos);
+            }
+            if extremes.most > 1.0 {
+                over_time::warn_quantile(extremes.most, &mut notes, param.pos);
+            }
+            if extremes.least < 0.0 {
+                over_time::warn_quantile(extremes.least, &mut notes, param.pos);
+            }
+        }
         if ignored {
-            self.note_ignored(node, aggregate.op);
+            self.note_ignored(aggregate, aggregate.vector.outer_pos);
         }
         for (labels, drop_name, mut group) in groups.all {
             let mut column = Column::absent(grid.len);
@@ -218,6 +236,8 @@ pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
 
 /// Groups by labels, in order of appearance.
 pub(super) struct Groups<T> {
+    /// What the groups hold.
+    charge: Charge,
     index: HashMap<Labels, usize>,
     /// Labels, whether the metric name goes in the end, content.
     pub(super) all: Vec<(Labels, bool, T)>,
@@ -226,6 +246,7 @@ pub(super) struct Groups<T> {
 impl<T> Default for Groups<T> {
     fn default() -> Self {
         Self {
+            charge: Charge::default(),
             index: HashMap::new(),
             all: Vec::new(),
         }
@@ -233,20 +254,26 @@ impl<T> Default for Groups<T> {
 }
 
 impl<T> Groups<T> {
-    /// The group of `series`.
+    /// The group of `series`; a new one takes `bytes` beside its labels.
     pub(super) fn of(
         &mut self,
         aggregate: &Aggregate,
         series: &Series,
+        bytes: usize,
         new: impl FnOnce() -> T,
     ) -> &mut T {
         let labels = group_labels(aggregate, &series.labels);
         let next = self.all.len();
+        let (all, charge) = (&mut self.all, &mut self.charge);
         let index = *self.index.entry(labels).or_insert_with_key(|labels| {
-            self.all.push((labels.clone(), series.drop_name, new()));
+            charge.grow(bytes + 2 * labels.as_bytes().len() + 128);
+            all.push((labels.clone(), false, new()));
             next
         });
-        &mut self.all[index].2
+        let group = &mut self.all[index];
+        // The name goes if it was to go from one member.
+        group.1 |= series.drop_name;
+        &mut group.2
     }
 }
 
@@ -279,6 +306,9 @@ struct Accumulator {
 
 impl Accumulator {
     fn add(&mut self, op: AggregateOp, value: f64) {
+        if self.incompatible {
+            return;
+        }
         self.floats += 1.0;
         match op {
             AggregateOp::Sum => {
@@ -311,6 +341,7 @@ impl Accumulator {
     /// Whether the operator takes histograms.
     fn add_histogram(&mut self, op: AggregateOp, histogram: &FloatHistogram) -> bool {
         match op {
+            _ if self.incompatible => true,
             AggregateOp::Count | AggregateOp::Group | AggregateOp::Sum | AggregateOp::Avg => {
                 self.histograms += 1.0;
                 if matches!(op, AggregateOp::Sum | AggregateOp::Avg) {

@@ -41,19 +41,21 @@ impl Evaluator<'_> {
             let mut notes = self.notes.borrow_mut();
             values
                 .iter()
-                .for_each(|phi| warn_quantile(*phi, &mut notes, node.pos));
+                .for_each(|phi| warn_quantile(*phi, &mut notes, node.outer_pos));
             phis.push(values);
         }
         let classics = self.classics(vector, grid)?;
         let mut joined = Joined::default();
         for classic in &classics {
             for values in &phis {
+                // The label of a quantile changes with it, so one quantile may be several series.
+                let mut columns: Vec<(Option<f64>, Column)> = Vec::new();
                 for (step, phi) in values.iter().enumerate() {
-                    let (value, repair) = match self.input_at(classic, step, vector.pos) {
+                    let (value, repair) = match self.input_at(classic, step, vector.outer_pos) {
                         None => continue,
                         Some(Input::Native(native)) => {
                             let (value, nans) = native.quantile(*phi);
-                            self.note_nans(nans, &classic.labels, vector.pos);
+                            self.note_nans(nans, &classic.labels, vector.outer_pos);
                             (value, None)
                         }
                         Some(Input::Classic(mut buckets)) => {
@@ -62,16 +64,29 @@ impl Evaluator<'_> {
                     };
                     if let Some(repair) = repair {
                         let metric = classic.labels.metric_name();
+                        let (time, pos) = (grid.time(step), vector.outer_pos);
                         let mut notes = self.notes.borrow_mut();
-                        notes.forced_monotonicity(metric, vector.pos, grid.time(step), repair);
+                        notes.forced_monotonicity(metric, pos, time, repair);
                     }
-                    let mut column = Column::absent(grid.len);
-                    column.set_float(step, value);
-                    let labels = match label {
-                        Some(label) => LabelsBuilder::from_labels(&classic.labels)
-                            .set(label, &quantile_text(*phi))
+                    let key = label.map(|_| *phi);
+                    let bits = |phi: &Option<f64>| phi.map(f64::to_bits);
+                    let known = columns
+                        .iter()
+                        .position(|(other, _)| bits(other) == bits(&key));
+                    let at = known.unwrap_or_else(|| {
+                        columns.push((key, Column::absent(grid.len)));
+                        columns.len() - 1
+                    });
+                    if let Some((_, column)) = columns.get_mut(at) {
+                        column.set_float(step, value);
+                    }
+                }
+                for (phi, column) in columns {
+                    let labels = match (label, phi) {
+                        (Some(label), Some(phi)) => LabelsBuilder::from_labels(&classic.labels)
+                            .set(label, &quantile_text(phi))
                             .labels(),
-                        None => classic.labels.clone(),
+                        _ => classic.labels.clone(),
                     };
                     let mut series = Series {
                         labels,
@@ -100,7 +115,7 @@ impl Evaluator<'_> {
         for classic in &classics {
             let mut column = Column::absent(grid.len);
             for (step, (lower, upper)) in lower.iter().zip(&upper).enumerate() {
-                let value = match self.input_at(classic, step, vector.pos) {
+                let value = match self.input_at(classic, step, vector.outer_pos) {
                     None => continue,
                     Some(Input::Native(native)) => {
                         let (value, nans) = native.fraction(*lower, *upper);
@@ -110,7 +125,7 @@ impl Evaluator<'_> {
                                 "input to histogram_fraction has NaN observations, which are \
                                  excluded from all fractions{metric}"
                             );
-                            self.notes.borrow_mut().info(text, vector.pos);
+                            self.notes.borrow_mut().info(text, vector.outer_pos);
                         }
                         value
                     }
@@ -150,7 +165,7 @@ impl Evaluator<'_> {
                     gocompat::quote::quote(bound),
                     for_metric(series.labels.metric_name())
                 );
-                self.notes.borrow_mut().warn(text, vector.pos);
+                self.notes.borrow_mut().warn(text, vector.outer_pos);
                 return Ok(());
             };
             let labels = series.labels.without(&[BUCKET_LABEL]);

@@ -1,16 +1,18 @@
 //! The leaves: instant selectors, range selectors and subqueries.
 
-use model::Timestamp;
+use model::label_name::TYPE_LABEL;
 use model::sample::SampleColumns;
 use model::staleness::is_stale;
+use model::{Labels, Timestamp};
 use promql_parser::ast::PosRange;
 
 use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
+use crate::exec::smoothed::with_borders;
 use crate::exec::{Evaluator, Sink, at_step, storage_error};
-use crate::functions::window::{RangeSamples, Slider, Window, float_histogram};
+use crate::functions::window::{RangeSamples, Slider, Window, float_histogram, with_known_reset};
 use crate::functions::{RangeFunction, Remarks};
-use crate::plan::{Node, RangeSource, Selector};
+use crate::plan::{Extension, Node, RangeSource, Selector};
 use crate::value::MatrixSeries;
 
 /// Takes the windows of a range vector: series without values, step, window.
@@ -24,15 +26,18 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        self.newest(
-            selector,
-            grid,
-            sink,
-            &mut |columns, index| match columns.histogram_at(index) {
-                Some(histogram) => float_histogram(histogram).map(Point::Histogram),
-                None => columns.values.get(index).copied().map(Point::Float),
-            },
-        )
+        self.newest(selector, grid, sink, &mut |columns, index| {
+            let Some(histogram) = columns.histogram_at(index) else {
+                return columns.values.get(index).copied().map(Point::Float);
+            };
+            let histogram = float_histogram(histogram)?;
+            let before = || float_histogram(columns.histogram_at(index.checked_sub(1)?)?);
+            Some(Point::Histogram(if selector.counts_only {
+                with_known_reset(histogram, before().as_deref())
+            } else {
+                histogram
+            }))
+        })
     }
 
     /// `timestamp(selector)` and `start_timestamp(selector)`: seconds.
@@ -43,12 +48,24 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
+        if start_time && !self.use_start_timestamps {
+            return Ok(());
+        }
         self.unique(sink, |sink| {
             let mut named = |mut series: Series| {
                 self.drop_name(&mut series);
                 sink(series)
             };
-            self.newest(selector, grid, &mut named, &mut |columns, index| {
+            // As in the reference, an offset beside `@` only decides what samples are seen.
+            let looked_at = Selector {
+                offset_ms: if selector.at.is_some() {
+                    0
+                } else {
+                    selector.offset_ms
+                },
+                ..selector.clone()
+            };
+            self.newest(&looked_at, grid, &mut named, &mut |columns, index| {
                 let time = if start_time {
                     columns.start_timestamps.get(index).copied().unwrap_or(0)
                 } else {
@@ -72,15 +89,20 @@ impl Evaluator<'_> {
         };
         let at = |step: usize| selector.at.unwrap_or(grid.time(step)) - selector.offset_ms;
         let (first, last) = (at(0), at(grid.len.saturating_sub(1)));
-        let mint = first.saturating_sub(self.lookback_ms).saturating_add(1);
+        let mut mint = first.saturating_sub(self.lookback_ms).saturating_add(1);
+        let mut maxt = last;
+        if selector.at.is_some() {
+            mint = mint.max(selector.hints.start);
+            maxt = maxt.min(selector.hints.end);
+        }
         let mut columns = SampleColumns::default();
         for index in 0..set.len() {
             self.check()?;
-            if first == last {
-                set.read_last(index, mint, last, &mut columns)
+            if first == last && !selector.counts_only {
+                set.read_last(index, mint, maxt, &mut columns)
                     .map_err(storage_error)?;
             } else {
-                set.read(index, mint, last, &mut columns)
+                set.read(index, mint, maxt, &mut columns)
                     .map_err(storage_error)?;
             }
             if columns.is_empty() {
@@ -108,8 +130,9 @@ impl Evaluator<'_> {
                     continue;
                 }
                 if let Some(point) = take(&columns, newest) {
+                    let count = point.sample_count();
+                    self.counters.read(step, count, count);
                     column.set(step, point);
-                    self.count_read(step, 1);
                 }
             }
             if column.count() > 0 {
@@ -138,8 +161,7 @@ impl Evaluator<'_> {
             .map(|param| self.scalar(param, grid))
             .collect();
         let values = values?;
-        let param_pos = params.first().map_or(range_pos, |param| param.pos);
-        self.warn_params(function, &values, param_pos);
+        let param_pos = params.first().map_or(range_pos, |param| param.outer_pos);
         let mut now = vec![0.0; values.len()];
         self.unique(sink, |sink| {
             let mut current: Option<Series> = None;
@@ -178,16 +200,6 @@ impl Evaluator<'_> {
         })
     }
 
-    /// Warnings that do not depend on there being samples.
-    fn warn_params(&self, function: RangeFunction, values: &[Vec<f64>], pos: PosRange) {
-        if function == RangeFunction::Quantile {
-            let mut notes = self.notes.borrow_mut();
-            for phi in values.first().into_iter().flatten() {
-                crate::functions::over_time::warn_quantile(*phi, &mut notes, pos);
-            }
-        }
-    }
-
     fn give_range_result(
         &self,
         function: RangeFunction,
@@ -198,24 +210,44 @@ impl Evaluator<'_> {
         if series.column.count() == 0 {
             return Ok(());
         }
-        if function.expects_counter() && !series.column.has_histograms() {
-            let metric = series.labels.metric_name();
-            let counter = ["_total", "_sum", "_count", "_bucket"];
-            if !metric.is_empty() && !counter.iter().any(|suffix| metric.ends_with(suffix)) {
-                let metric = gocompat::quote::quote(metric);
-                self.notes.borrow_mut().info(
-                    format!(
-                        "metric might not be a counter, name does not end in \
-                         _total/_sum/_count/_bucket: {metric}"
-                    ),
-                    range_pos,
-                );
-            }
+        if function.expects_counter() && series.column.has_floats() {
+            self.note_possible_non_counter(&series.labels, range_pos);
         }
         if !function.keeps_name() {
             self.drop_name(&mut series);
         }
         sink(series)
+    }
+
+    /// Says that a metric looks like no counter: by its type label if there are such labels, else by
+    /// its name.
+    fn note_possible_non_counter(&self, labels: &Labels, pos: PosRange) {
+        let metric = labels.metric_name();
+        if metric.is_empty() {
+            return;
+        }
+        let quoted = gocompat::quote::quote(metric);
+        let text = if self.type_and_unit_labels {
+            let found = labels.value_or_empty(TYPE_LABEL);
+            if matches!(found, "counter" | "histogram") {
+                return;
+            }
+            let found = gocompat::quote::quote(found);
+            format!(
+                "metric might not be a counter, __type__ label is not set to \"counter\" or \
+                 \"histogram\", got {found}: {quoted}"
+            )
+        } else {
+            let suffixes = ["_total", "_sum", "_count", "_bucket"];
+            if suffixes.iter().any(|suffix| metric.ends_with(suffix)) {
+                return;
+            }
+            format!(
+                "metric might not be a counter, name does not end in \
+                 _total/_sum/_count/_bucket: {quoted}"
+            )
+        };
+        self.notes.borrow_mut().info(text, pos);
     }
 
     /// Gives every window of a range vector to `sink`, series by series; a series' windows come in
@@ -230,6 +262,8 @@ impl Evaluator<'_> {
             at: source.at(),
             offset_ms: source.offset_ms(),
             range_ms: source.range_ms(),
+            extension: source.extension(),
+            margins_ms: source.extension().margins_ms(self.lookback_ms),
         };
         let mut samples = RangeSamples::default();
         match source {
@@ -237,16 +271,21 @@ impl Evaluator<'_> {
                 let Some(set) = self.select(&selector.matchers, &selector.hints)? else {
                     return Ok(());
                 };
-                let mint = ends.start(grid, 0).saturating_add(1);
-                let maxt = ends.end(grid, grid.len.saturating_sub(1));
+                let (mint, maxt) = ends.reach(grid);
                 let mut columns = SampleColumns::default();
                 for index in 0..set.len() {
                     self.check()?;
                     set.read(index, mint, maxt, &mut columns)
                         .map_err(storage_error)?;
+                    if !self.use_start_timestamps {
+                        columns.start_timestamps.clear();
+                    }
                     samples.fill(&columns);
                     if samples.is_empty() {
                         continue;
+                    }
+                    if selector.counts_only {
+                        samples.find_resets();
                     }
                     let series = Series {
                         labels: set.labels(index),
@@ -259,7 +298,8 @@ impl Evaluator<'_> {
             }
             RangeSource::Subquery { node, step_ms, .. } => {
                 let inner = ends.subquery_grid(grid, *step_ms);
-                let per_step = self.counters.per_step.take();
+                // What the inner expression reads is not counted, only what the windows hold.
+                self.counters.enter_subquery();
                 let outcome = self.subquery_series(node, &inner, &mut |series, column| {
                     samples.clear();
                     for step in 0..inner.len {
@@ -270,9 +310,12 @@ impl Evaluator<'_> {
                     if samples.is_empty() {
                         return Ok(());
                     }
-                    self.slide(&series, &samples, &ends, grid, sink)
+                    self.counters.leave_subquery();
+                    let slid = self.slide(&series, &samples, &ends, grid, sink);
+                    self.counters.enter_subquery();
+                    slid
                 });
-                self.counters.per_step.replace(per_step);
+                self.counters.leave_subquery();
                 outcome
             }
         }
@@ -310,13 +353,13 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut WindowSink<'_>,
     ) -> Result<(), QueryError> {
-        let mut slider = Slider::default();
+        let mut slider = Slider::extended(ends.extension, ends.margins_ms);
         let mut most = 0;
         for step in 0..grid.len {
             let (start, end) = (ends.start(grid, step), ends.end(grid, step));
-            let window = slider.window(samples, start, end, grid.time(step));
-            let count = window.len() as u64;
-            self.count_read(step, count);
+            let (window, fresh) = slider.window(samples, start, end, grid.time(step));
+            let count = window.sample_count();
+            self.counters.read(step, count, fresh);
             most = most.max(count);
             sink(series, step, &window)?;
         }
@@ -334,17 +377,21 @@ impl Evaluator<'_> {
             if window.is_empty() {
                 return Ok(());
             }
-            self.hold(window.len() as u64)?;
+            self.hold(window.sample_count())?;
             let labels = if series.drop_name {
-                series.labels.without_metric_name()
+                series.labels.without_metadata()
             } else {
                 series.labels.clone()
             };
-            let floats = window
-                .float_times
-                .iter()
-                .copied()
-                .zip(window.floats.iter().copied());
+            let floats = if window.extension == Extension::None {
+                let values = window.floats.iter().copied();
+                window.float_times.iter().copied().zip(values).collect()
+            } else {
+                with_borders(window)?
+            };
+            if floats.is_empty() && window.histograms.is_empty() {
+                return Ok(());
+            }
             let histograms = window
                 .histogram_times
                 .iter()
@@ -352,7 +399,7 @@ impl Evaluator<'_> {
                 .zip(window.histograms.iter().cloned());
             all.push(MatrixSeries {
                 labels,
-                floats: floats.collect(),
+                floats,
                 histograms: histograms.collect(),
             });
             Ok(())
@@ -366,9 +413,21 @@ struct Ends {
     at: Option<Timestamp>,
     offset_ms: i64,
     range_ms: i64,
+    extension: Extension,
+    margins_ms: (i64, i64),
 }
 
 impl Ends {
+    /// First and last time of samples that some window wants.
+    fn reach(&self, grid: &Grid) -> (Timestamp, Timestamp) {
+        let start = self.start(grid, 0).saturating_sub(self.margins_ms.0);
+        let end = self.end(grid, grid.len.saturating_sub(1));
+        (
+            start.saturating_add(1),
+            end.saturating_add(self.margins_ms.1),
+        )
+    }
+
     fn end(&self, grid: &Grid, step: usize) -> Timestamp {
         self.at
             .unwrap_or(grid.time(step))

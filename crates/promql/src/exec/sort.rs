@@ -24,7 +24,9 @@ impl Evaluator<'_> {
             floats.extend(series.column.float(0).map(|value| (value, series)));
             Ok(())
         })?;
-        floats.sort_by(|(a, _), (b, _)| nan_last(*a, *b, descending));
+        gocompat::sort::sort(&mut floats, &mut |(a, _), (b, _)| {
+            before(*a, *b, descending)
+        });
         floats.into_iter().try_for_each(|(_, series)| sink(series))
     }
 
@@ -41,9 +43,14 @@ impl Evaluator<'_> {
             return self.vector(vector, grid, sink);
         }
         let mut all = self.collect(vector, grid)?;
-        all.sort_by(|a, b| {
+        gocompat::sort::sort(&mut all, &mut |a, b| {
             let order = by_labels(a, b, labels);
-            if descending { order.reverse() } else { order }
+            let wanted = if descending {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            };
+            order == wanted
         });
         all.into_iter().try_for_each(sink)
     }
@@ -61,12 +68,10 @@ impl Evaluator<'_> {
     }
 }
 
-fn nan_last(a: f64, b: f64, descending: bool) -> Ordering {
-    match (a.is_nan(), b.is_nan()) {
-        (false, false) if descending => b.partial_cmp(&a).unwrap_or(Ordering::Equal),
-        (false, false) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        (a, b) => a.cmp(&b),
-    }
+/// Whether `a` comes before `b` in a list of values, NaN being last. As in the reference a NaN comes
+/// before another NaN.
+pub(super) fn before(a: f64, b: f64, descending: bool) -> bool {
+    b.is_nan() || if descending { b < a } else { b > a }
 }
 
 /// By the named labels in natural order, then by all labels.

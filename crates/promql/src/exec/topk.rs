@@ -1,13 +1,12 @@
 //! Aggregations that pick series: `topk`, `bottomk`, `limitk`, `limit_ratio`.
 
-use std::cmp::Ordering;
-
 use model::Labels;
 use promql_parser::ast::AggregateOp;
 
 use crate::column::{Column, Grid, Kind, Series};
 use crate::error::QueryError;
 use crate::exec::aggregate::Groups;
+use crate::exec::sort::before;
 use crate::exec::{Evaluator, Sink};
 use crate::plan::{Aggregate, Node};
 
@@ -23,21 +22,22 @@ impl Evaluator<'_> {
         if aggregate.op == AggregateOp::LimitRatio {
             return self.limit_ratio(aggregate, &params, grid, sink);
         }
-        let limits = limits(&params)?;
-        if limits.iter().all(|limit| *limit == 0) {
-            return Ok(());
-        }
         let mut all: Vec<Series> = Vec::new();
         let mut groups: Groups<Vec<usize>> = Groups::default();
         let mut ignored = false;
         self.vector(&aggregate.vector, grid, &mut |series| {
             ignored |= series.column.has_histograms();
-            groups.of(aggregate, &series, Vec::new).push(all.len());
+            groups.of(aggregate, &series, 0, Vec::new).push(all.len());
             all.push(series);
             Ok(())
         })?;
+        let extremes = Extremes::of(&params);
+        if extremes.most < 1.0 {
+            return Ok(());
+        }
+        let limits = limits(&params, &extremes)?;
         if ignored && aggregate.op != AggregateOp::Limitk {
-            self.note_ignored(node, aggregate.op);
+            self.note_ignored(aggregate, node.pos);
         }
         let mut picked: Vec<Column> = vec![Column::absent(grid.len); all.len()];
         let mut order = Vec::new();
@@ -79,22 +79,28 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        if params.iter().any(|ratio| ratio.is_nan()) {
+        let extremes = Extremes::of(params);
+        if extremes.most == 0.0 && extremes.least == 0.0 {
+            return Ok(());
+        }
+        if extremes.any_nan {
             return Err(QueryError::Execution("Ratio value is NaN".to_owned()));
         }
         let pos = aggregate
             .param
             .as_ref()
-            .map_or(aggregate.vector.pos, |param| param.pos);
-        for ratio in params.iter().filter(|ratio| ratio.abs() > 1.0) {
-            self.notes.borrow_mut().warn(
-                format!(
-                    "ratio value should be between -1 and 1, got {}, capping to {}",
-                    gocompat::float::format_g(*ratio),
-                    gocompat::float::format_g(ratio.signum()),
-                ),
-                pos,
-            );
+            .map_or(aggregate.vector.outer_pos, |param| param.pos);
+        for ratio in [extremes.most, extremes.least] {
+            if ratio.abs() > 1.0 && params.contains(&ratio) {
+                self.notes.borrow_mut().warn(
+                    format!(
+                        "ratio value should be between -1 and 1, got {}, capping to {}",
+                        gocompat::float::format_g(ratio),
+                        gocompat::float::format_g(ratio.signum()),
+                    ),
+                    pos,
+                );
+            }
         }
         self.vector(&aggregate.vector, grid, &mut |mut series| {
             let offset = hash_share(&series.labels);
@@ -123,26 +129,51 @@ fn hash_share(labels: &Labels) -> f64 {
     labels.hash64() as f64 / u64::MAX as f64
 }
 
+/// What is special about the values of a parameter at all steps.
+pub(super) struct Extremes {
+    pub(super) most: f64,
+    pub(super) least: f64,
+    pub(super) any_nan: bool,
+}
+
+impl Extremes {
+    /// Where a value is NaN, so are the extremes.
+    pub(super) fn of(params: &[f64]) -> Self {
+        let fold = |start: f64, pick: fn(f64, f64) -> f64| {
+            params.iter().fold(start, |found, param| {
+                if found.is_nan() || param.is_nan() {
+                    f64::NAN
+                } else {
+                    pick(found, *param)
+                }
+            })
+        };
+        Self {
+            most: fold(f64::NEG_INFINITY, f64::max),
+            least: fold(f64::INFINITY, f64::min),
+            any_nan: params.iter().any(|param| param.is_nan()),
+        }
+    }
+}
+
 /// Numbers of series to pick, by step.
-fn limits(params: &[f64]) -> Result<Vec<usize>, QueryError> {
+fn limits(params: &[f64], extremes: &Extremes) -> Result<Vec<usize>, QueryError> {
     let fail = |text: String| Err(QueryError::Execution(text));
-    params
+    if extremes.any_nan {
+        return fail("Parameter value is NaN".to_owned());
+    }
+    if extremes.least <= i64::MIN as f64 {
+        let param = gocompat::float::format_g(extremes.least);
+        return fail(format!("Scalar value {param} underflows int64"));
+    }
+    if extremes.most >= i64::MAX as f64 {
+        let param = gocompat::float::format_g(extremes.most);
+        return fail(format!("Scalar value {param} overflows int64"));
+    }
+    Ok(params
         .iter()
-        .map(|param| {
-            if param.is_nan() {
-                return fail("Parameter value is NaN".to_owned());
-            }
-            if *param >= i64::MAX as f64 {
-                let param = gocompat::float::format_g(*param);
-                return fail(format!("Scalar value {param} overflows int64"));
-            }
-            if *param <= i64::MIN as f64 {
-                let param = gocompat::float::format_g(*param);
-                return fail(format!("Scalar value {param} underflows int64"));
-            }
-            Ok((*param as i64).max(0) as usize)
-        })
-        .collect()
+        .map(|param| (*param as i64).max(0) as usize)
+        .collect())
 }
 
 /// The members of a group that an operator picks at one step, best first.
@@ -175,17 +206,8 @@ fn pick(
         };
         heap.offer(value, *index, limit);
     }
-    heap.items.sort_by(|a, b| better_first(a.0, b.0, largest));
+    gocompat::sort::sort(&mut heap.items, &mut |a, b| before(a.0, b.0, largest));
     heap.items.into_iter().map(|(_, index)| index).collect()
-}
-
-/// Best first, NaN last.
-fn better_first(a: f64, b: f64, largest: bool) -> Ordering {
-    match (a.is_nan(), b.is_nan()) {
-        (false, false) if largest => b.partial_cmp(&a).unwrap_or(Ordering::Equal),
-        (false, false) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        (a, b) => a.cmp(&b),
-    }
 }
 
 /// A bounded binary heap with the worst value at the root.

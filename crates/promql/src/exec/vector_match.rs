@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use model::label_name::METRIC_NAME;
+use model::label_name::{METADATA_LABELS, METRIC_NAME};
 use model::{Labels, LabelsBuilder};
 use promql_parser::ast::{BinaryOp, Cardinality, VectorMatching};
 
@@ -354,7 +354,9 @@ impl Join<'_, '_> {
         let matching = self.shape.matching;
         let mut builder = LabelsBuilder::from_labels(many);
         if self.shape.drops_name() && !self.evaluator.delayed_name_removal {
-            builder.remove(METRIC_NAME);
+            for name in METADATA_LABELS {
+                builder.remove(name);
+            }
         }
         if matching.card == Cardinality::OneToOne {
             builder.retain(|name, _| matching.labels.iter().any(|l| l == name) == matching.on);

@@ -45,7 +45,8 @@ fn monotonic_quantile(phi: f64, buckets: &[Bucket]) -> f64 {
         return f64::NAN;
     }
     let mut rank = phi * last.count;
-    let index = finite.partition_point(|bucket| bucket.count < rank);
+    // Where NaN is among the counts no comparison holds, and the highest bucket is it.
+    let index = first_at_least(finite, rank);
     let Some(bucket) = finite.get(index) else {
         return highest.upper_bound;
     };
@@ -59,6 +60,24 @@ fn monotonic_quantile(phi: f64, buckets: &[Bucket]) -> f64 {
         rank -= below.count;
     }
     start + (bucket.upper_bound - start) * (rank / count)
+}
+
+/// The first bucket whose count is at least `rank`, by halving as in the reference: it matters
+/// where counts are NaN.
+fn first_at_least(buckets: &[Bucket], rank: f64) -> usize {
+    let (mut from, mut to) = (0, buckets.len());
+    while from < to {
+        let middle = usize::midpoint(from, to);
+        if buckets
+            .get(middle)
+            .is_some_and(|bucket| bucket.count >= rank)
+        {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
+    }
+    from
 }
 
 /// Share of the observations within `lower` and `upper`. Sorts and changes `buckets`.

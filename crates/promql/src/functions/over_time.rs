@@ -13,6 +13,7 @@ use crate::functions::Remarks;
 use crate::functions::rate::starts_anew;
 use crate::functions::window::{SampleRef, Window};
 use crate::kahan;
+use crate::plan::Extension;
 
 /// Applies `function` to the floats; says so if there are histograms beside them.
 pub(crate) fn floats_only(
@@ -196,9 +197,9 @@ pub(crate) fn warn_quantile(phi: f64, notes: &mut Annotations, pos: PosRange) {
     }
 }
 
-pub(crate) fn changes(window: &Window<'_>) -> f64 {
+pub(crate) fn changes(window: &Window<'_>) -> Option<f64> {
     let mut changes = 0.0;
-    if window.histograms.is_empty() {
+    if window.histograms.is_empty() && window.extension == Extension::None {
         for pair in window.floats.windows(2) {
             if let [previous, current] = pair
                 && current != previous
@@ -207,12 +208,10 @@ pub(crate) fn changes(window: &Window<'_>) -> f64 {
                 changes += 1.0;
             }
         }
-        return changes;
+        return Some(changes);
     }
-    let mut samples = window.in_order().map(|(_, _, value)| value);
-    let Some(mut previous) = samples.next() else {
-        return changes;
-    };
+    let mut samples = window.neighbours().map(|(_, _, value)| value);
+    let mut previous = samples.next()?;
     for current in samples {
         let same = match (previous, current) {
             (SampleRef::Float(a), SampleRef::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
@@ -224,15 +223,13 @@ pub(crate) fn changes(window: &Window<'_>) -> f64 {
         }
         previous = current;
     }
-    changes
+    Some(changes)
 }
 
-pub(crate) fn resets(window: &Window<'_>) -> f64 {
+pub(crate) fn resets(window: &Window<'_>) -> Option<f64> {
     let mut resets = 0.0;
-    let mut samples = window.in_order();
-    let Some(mut previous) = samples.next() else {
-        return resets;
-    };
+    let mut samples = window.neighbours();
+    let mut previous = samples.next()?;
     for current in samples {
         let anew = starts_anew((previous.0, previous.1), (current.0, current.1));
         let reset = match (previous.2, current.2) {
@@ -245,7 +242,7 @@ pub(crate) fn resets(window: &Window<'_>) -> f64 {
         }
         previous = current;
     }
-    resets
+    Some(resets)
 }
 
 #[cfg(test)]

@@ -5,8 +5,12 @@ use model::Timestamp;
 use crate::column::Point;
 use crate::functions::Remarks;
 use crate::functions::window::{SampleRef, Window};
+use crate::plan::Extension;
 
+mod extended;
 mod native;
+
+pub(crate) use extended::{bordered, interpolated, interpolated_histogram};
 
 /// Samples of a window as far as extrapolation needs them.
 struct Span {
@@ -18,7 +22,8 @@ struct Span {
     zero_at: Option<Timestamp>,
 }
 
-/// Extrapolated change over the window, per second if `per_second`.
+/// Change over the window, per second if `per_second`: extrapolated to its borders, or up to the
+/// values that an extended window has there.
 pub(crate) fn extrapolated(
     window: &Window<'_>,
     counter: bool,
@@ -28,6 +33,9 @@ pub(crate) fn extrapolated(
     if !window.floats.is_empty() && !window.histograms.is_empty() {
         remarks.mixed();
         return None;
+    }
+    if window.extension != Extension::None {
+        return extended::change(window, counter, per_second, remarks);
     }
     if !window.histograms.is_empty() {
         return native::extrapolated(window, counter, per_second, remarks);
@@ -39,7 +47,7 @@ pub(crate) fn extrapolated(
     }
     let mut change = last_value - first_value;
     if counter {
-        change += resets(window, remarks);
+        add_resets(&mut change, window, remarks);
     }
     if zero_at.is_some() {
         change += first_value;
@@ -57,18 +65,17 @@ pub(crate) fn extrapolated(
     ))
 }
 
-/// What the values lost at resets.
-fn resets(window: &Window<'_>, remarks: &mut Remarks<'_>) -> f64 {
-    let mut lost = 0.0;
+/// Adds what the values lost at resets, one by one: the sum is rounded as in the reference.
+fn add_resets(change: &mut f64, window: &Window<'_>, remarks: &mut Remarks<'_>) {
     if window.float_starts.is_empty() {
         for pair in window.floats.windows(2) {
             if let [previous, current] = pair
                 && current < previous
             {
-                lost += previous;
+                *change += previous;
             }
         }
-        return lost;
+        return;
     }
     let mut overlap = false;
     for index in 1..window.floats.len() {
@@ -78,7 +85,7 @@ fn resets(window: &Window<'_>, remarks: &mut Remarks<'_>) -> f64 {
         };
         overlap |= start_overlaps(previous, current);
         if current.value < previous.value || start_resets(previous, current) {
-            lost += previous.value;
+            *change += previous.value;
         }
     }
     if overlap {
@@ -86,7 +93,6 @@ fn resets(window: &Window<'_>, remarks: &mut Remarks<'_>) -> f64 {
             .notes
             .start_time_overlap(remarks.metric, remarks.range_pos);
     }
-    lost
 }
 
 #[derive(Clone, Copy)]

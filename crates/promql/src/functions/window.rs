@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use model::sample::{SampleColumns, Value};
 use model::staleness::is_stale;
-use model::{FloatHistogram, Timestamp};
+use model::{CounterResetHint, FloatHistogram, Timestamp};
 
 use crate::column::Point;
+use crate::meter::Charge;
+use crate::plan::Extension;
 
 /// Samples of one series without staleness markers, floats apart from histograms. Reused from
 /// series to series.
@@ -19,9 +21,18 @@ pub(crate) struct RangeSamples {
     pub(crate) histogram_times: Vec<Timestamp>,
     pub(crate) histograms: Vec<Arc<FloatHistogram>>,
     pub(crate) histogram_starts: Vec<Timestamp>,
+    charge: Charge,
 }
 
 impl RangeSamples {
+    /// Accounts for the samples, and for the columns that they were read into.
+    fn charge(&mut self) {
+        let floats = self.float_times.len() * 2 * size_of::<(Timestamp, f64)>();
+        let histograms = self.histograms.iter().map(|h| h.size_bytes() + 64);
+        self.charge
+            .resize_at_least(floats + histograms.sum::<usize>());
+    }
+
     pub(crate) fn clear(&mut self) {
         self.float_times.clear();
         self.floats.clear();
@@ -58,6 +69,7 @@ impl RangeSamples {
                 }
             }
         }
+        self.charge();
     }
 
     pub(crate) fn push(&mut self, time: Timestamp, point: Point) {
@@ -75,9 +87,40 @@ impl RangeSamples {
         self.histograms.push(histogram);
     }
 
+    /// Replaces hints that know nothing by what neighbours tell.
+    pub(crate) fn find_resets(&mut self) {
+        for index in (1..self.histograms.len()).rev() {
+            if let Some([before, histogram]) = self.histograms.get_mut(index - 1..=index) {
+                *histogram = with_known_reset(Arc::clone(histogram), Some(before));
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.float_times.is_empty() && self.histogram_times.is_empty()
     }
+}
+
+/// `histogram` with a hint that tells whether it follows a reset, as far as `before` is known.
+pub(crate) fn with_known_reset(
+    histogram: Arc<FloatHistogram>,
+    before: Option<&FloatHistogram>,
+) -> Arc<FloatHistogram> {
+    let Some(before) = before.filter(|before| !is_stale(before.sum)) else {
+        return histogram;
+    };
+    if histogram.counter_reset_hint != CounterResetHint::Unknown {
+        return histogram;
+    }
+    let counter_reset_hint = if histogram.detect_reset(before) {
+        CounterResetHint::CounterReset
+    } else {
+        CounterResetHint::NotCounterReset
+    };
+    Arc::new(FloatHistogram {
+        counter_reset_hint,
+        ..FloatHistogram::clone(&histogram)
+    })
 }
 
 /// The histogram with float counts; `None` for a float.
@@ -113,26 +156,48 @@ impl Cursor {
 pub(crate) struct Slider {
     floats: Cursor,
     histograms: Cursor,
+    extension: Extension,
+    /// How far samples before and after the window are of interest, milliseconds.
+    margins_ms: (i64, i64),
 }
 
 impl Slider {
-    /// The samples with `start < t <= end`.
+    /// Slides windows whose borders are extended.
+    pub(crate) fn extended(extension: Extension, margins_ms: (i64, i64)) -> Self {
+        Self {
+            extension,
+            margins_ms,
+            ..Self::default()
+        }
+    }
+
+    /// The samples with `start < t <= end`, and those within the margins. Also how many samples
+    /// the window before did not have, counted as [`Window::sample_count`] does.
     pub(crate) fn window<'a>(
         &mut self,
         samples: &'a RangeSamples,
         start: Timestamp,
         end: Timestamp,
         evaluated_at: Timestamp,
-    ) -> Window<'a> {
-        self.floats.advance(&samples.float_times, start, end);
-        self.histograms
-            .advance(&samples.histogram_times, start, end);
+    ) -> (Window<'a>, u64) {
+        let seen = (self.floats.end, self.histograms.end);
+        let from = start.saturating_sub(self.margins_ms.0);
+        let to = end.saturating_add(self.margins_ms.1);
+        self.floats.advance(&samples.float_times, from, to);
+        self.histograms.advance(&samples.histogram_times, from, to);
         let floats = self.floats.begin..self.floats.end;
         let histograms = self.histograms.begin..self.histograms.end;
-        Window {
+        let fresh_histograms = samples
+            .histograms
+            .get(histograms.start.max(seen.1)..histograms.end)
+            .unwrap_or_default();
+        let fresh = floats.end.saturating_sub(floats.start.max(seen.0)) as u64
+            + sample_count(fresh_histograms);
+        let window = Window {
             start,
             end,
             evaluated_at,
+            extension: self.extension,
             float_times: samples.float_times.get(floats.clone()).unwrap_or_default(),
             floats: samples.floats.get(floats.clone()).unwrap_or_default(),
             float_starts: samples.float_starts.get(floats).unwrap_or_default(),
@@ -145,8 +210,14 @@ impl Slider {
                 .get(histograms.clone())
                 .unwrap_or_default(),
             histogram_starts: samples.histogram_starts.get(histograms).unwrap_or_default(),
-        }
+        };
+        (window, fresh)
     }
+}
+
+/// How many samples histograms count as where samples are limited.
+fn sample_count(histograms: &[Arc<FloatHistogram>]) -> u64 {
+    histograms.iter().map(|h| h.sample_count() as u64).sum()
 }
 
 /// What a range function sees at one step.
@@ -158,6 +229,8 @@ pub(crate) struct Window<'a> {
     pub(crate) end: Timestamp,
     /// The step; differs from `end` where the range vector has an offset or a fixed time.
     pub(crate) evaluated_at: Timestamp,
+    /// With an extension there may be samples outside of the borders, for what it makes of them.
+    pub(crate) extension: Extension,
     pub(crate) float_times: &'a [Timestamp],
     pub(crate) floats: &'a [f64],
     pub(crate) float_starts: &'a [Timestamp],
@@ -173,6 +246,11 @@ impl Window<'_> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Samples as the limit of samples counts them: a histogram is several.
+    pub(crate) fn sample_count(&self) -> u64 {
+        self.floats.len() as u64 + sample_count(self.histograms)
     }
 
     pub(crate) fn first_time(&self) -> Option<Timestamp> {
@@ -208,6 +286,19 @@ impl Window<'_> {
             return self.histograms.last().cloned().map(Point::Histogram);
         }
         self.floats.last().copied().map(Point::Float)
+    }
+
+    /// Samples in order of time as functions that compare neighbours want them: with an extension
+    /// from the newest one not after the left border on, and none if the window itself is empty.
+    pub(crate) fn neighbours(&self) -> impl Iterator<Item = (Timestamp, Timestamp, SampleRef<'_>)> {
+        let (mut before, mut inside) = (0, self.len());
+        if self.extension != Extension::None {
+            let outside = |times: &[Timestamp]| times.partition_point(|time| *time <= self.start);
+            before = outside(self.float_times) + outside(self.histogram_times);
+            inside -= before;
+        }
+        let take = if inside == 0 { 0 } else { usize::MAX };
+        self.in_order().skip(before.saturating_sub(1)).take(take)
     }
 
     /// All samples in order of time: time, start time, value.
@@ -264,6 +355,7 @@ pub(crate) mod tests {
             start,
             end,
             evaluated_at: end,
+            extension: Extension::None,
             float_times: times,
             floats,
             float_starts: &[],
@@ -288,7 +380,7 @@ pub(crate) mod tests {
             }
             let mut slider = Slider::default();
             for end in (0..500).step_by(step as usize) {
-                let window = slider.window(&samples, end - range, end, end);
+                let (window, _) = slider.window(&samples, end - range, end, end);
                 let expected: Vec<f64> = samples
                     .float_times
                     .iter()

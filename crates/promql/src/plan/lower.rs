@@ -1,18 +1,18 @@
 //! From the syntax tree to the plan.
 
-use model::label_name::METRIC_NAME;
-use model::{Labels, LabelsBuilder, MatchOp, Timestamp};
+mod call;
+
+use model::Timestamp;
 use promql_parser::ast::{
-    AggregateExpr, AggregateOp, AtModifier, BinaryExpr, Call, Cardinality, DurationExpr, Expr,
+    AggregateExpr, AggregateOp, AtModifier, BinaryExpr, Cardinality, DurationExpr, Expr,
     MatrixSelector, PosRange, SubqueryExpr, ValueType, VectorMatching, VectorSelector,
 };
 use storage::SelectHints;
 
 use crate::annotations::line_and_column;
 use crate::error::PrepareError;
-use crate::functions::{HistogramMap, MapFunction, RangeFunction, TimePart};
 use crate::plan::duration;
-use crate::plan::{Aggregate, Node, Op, Plan, QueryTimes, RangeSource, Selector};
+use crate::plan::{Aggregate, Extension, Node, Op, Plan, QueryTimes, RangeSource, Selector};
 
 /// Prepares `expr`; `query` is its text, for positions in errors.
 pub(crate) fn lower(expr: &Expr, times: &QueryTimes, query: &str) -> Result<Plan, PrepareError> {
@@ -25,6 +25,7 @@ pub(crate) fn lower(expr: &Expr, times: &QueryTimes, query: &str) -> Result<Plan
         from: times.start,
         to: times.end,
         hints: SelectHints::default(),
+        counts_only: false,
     };
     let (root, invariant) = lowering.expr(expr, &scope)?;
     Ok(Plan {
@@ -47,6 +48,8 @@ struct Scope {
     to: Timestamp,
     /// Enclosing function or aggregation.
     hints: SelectHints,
+    /// Of histograms only the count and the sum are asked for.
+    counts_only: bool,
 }
 
 impl Scope {
@@ -55,8 +58,18 @@ impl Scope {
             function: function.to_owned(),
             ..SelectHints::default()
         };
+        let counts_only = match function {
+            "histogram_count" | "histogram_sum" | "histogram_avg" => true,
+            "histogram_quantile"
+            | "histogram_quantiles"
+            | "histogram_fraction"
+            | "histogram_stddev"
+            | "histogram_stdvar" => false,
+            _ => self.counts_only,
+        };
         Self {
             hints,
+            counts_only,
             ..self.clone()
         }
     }
@@ -72,18 +85,16 @@ impl Scope {
 /// A node and whether its value is the same at every step.
 type Lowered = Result<(Node, bool), PrepareError>;
 
-/// Functions whose value depends on the time of evaluation although their arguments may not.
-const TIME_DEPENDENT: &[&str] = &["predict_linear", "time", "timestamp", "start_timestamp"];
-
 /// Wraps a subtree that is worth evaluating only once.
 fn hoisted(node: Node, invariant: bool) -> Node {
     if !invariant || matches!(node.op, Op::Number(_) | Op::Text(_) | Op::Matrix(_)) {
         return node;
     }
-    let (pos, value_type) = (node.pos, node.value_type);
+    let (pos, outer_pos, value_type) = (node.pos, node.outer_pos, node.value_type);
     Node {
         op: Op::Invariant(Box::new(node)),
         pos,
+        outer_pos,
         value_type,
     }
 }
@@ -101,16 +112,17 @@ impl Lowering<'_> {
             )),
             Expr::Paren(paren) => {
                 let (mut inner, invariant) = self.expr(&paren.expr, scope)?;
-                inner.pos = paren.pos;
+                inner.outer_pos = paren.pos;
                 Ok((inner, invariant))
             }
             Expr::Vector(selector) => {
-                if selector.smoothed || selector.anchored {
-                    return Err(unsupported(selector));
-                }
                 let invariant = selector.at.is_some();
                 let pos = selector.pos;
-                let selector = self.selector(selector, scope, self.times.lookback_ms)?;
+                let mut selector = self.selector(selector, scope, self.times.lookback_ms)?;
+                if selector.extension == Extension::Anchored {
+                    // The newest sample is what an instant selector finds anyway.
+                    selector.extension = Extension::None;
+                }
                 Ok((
                     node(Op::Selector(selector), pos, ValueType::Vector),
                     invariant,
@@ -123,7 +135,7 @@ impl Lowering<'_> {
             Expr::Unary(unary) => {
                 let (mut inner, invariant) = self.expr(&unary.expr, &scope.plain())?;
                 if !unary.negative {
-                    inner.pos = unary.pos;
+                    inner.outer_pos = unary.pos;
                     return Ok((inner, invariant));
                 }
                 if let Op::Number(value) = inner.op {
@@ -156,6 +168,27 @@ impl Lowering<'_> {
         Ok((nodes.collect(), all))
     }
 
+    /// Lowers arguments of a function. As in the reference, remarks about one that is not hoisted
+    /// do not point to the parentheses around it.
+    fn arguments(
+        &mut self,
+        exprs: &[&Expr],
+        scope: &Scope,
+    ) -> Result<(Vec<Node>, bool), PrepareError> {
+        let lowered: Result<Vec<_>, _> = exprs.iter().map(|expr| self.expr(expr, scope)).collect();
+        let mut lowered = lowered?;
+        let all = lowered.iter().all(|(_, invariant)| *invariant);
+        for ((node, invariant), expr) in lowered.iter_mut().zip(exprs) {
+            if all || !*invariant {
+                node.outer_pos = unwrapped(expr).pos();
+            }
+        }
+        let nodes = lowered
+            .into_iter()
+            .map(|(node, invariant)| if all { node } else { hoisted(node, invariant) });
+        Ok((nodes.collect(), all))
+    }
+
     fn selector(
         &mut self,
         selector: &VectorSelector,
@@ -164,18 +197,29 @@ impl Lowering<'_> {
     ) -> Result<Selector, PrepareError> {
         let offset_ms = self.offset(selector.offset_ms, selector.offset_expr.as_ref())?;
         let at = selector.at.map(|at| self.at(at));
+        let extension = extension(selector);
+        let (before_ms, after_ms) = match extension {
+            // A smoothed instant selector looks as far ahead as back, and back it looks anyway.
+            Extension::Smoothed if scope.hints.range_ms == 0 => (0, self.times.lookback_ms),
+            extension => extension.margins_ms(self.times.lookback_ms),
+        };
         let start = at
             .unwrap_or(scope.from)
             .saturating_sub(offset_ms)
             .saturating_sub(window_ms)
-            + 1;
-        let end = at.unwrap_or(scope.to).saturating_sub(offset_ms);
-        let bounds = self.bounds.get_or_insert((start, end));
-        *bounds = (bounds.0.min(start), bounds.1.max(end));
+            .saturating_sub(before_ms)
+            .saturating_add(1);
+        let end = at
+            .unwrap_or(scope.to)
+            .saturating_sub(offset_ms)
+            .saturating_add(after_ms);
+        self.reach(start, end);
         Ok(Selector {
             matchers: selector.matchers.clone().into(),
             offset_ms,
             at,
+            extension,
+            counts_only: scope.counts_only,
             hints: SelectHints {
                 start,
                 end,
@@ -185,6 +229,12 @@ impl Lowering<'_> {
         })
     }
 
+    /// Has the querier see samples from `start` to `end`.
+    fn reach(&mut self, start: Timestamp, end: Timestamp) {
+        let bounds = self.bounds.get_or_insert((start, end));
+        *bounds = (bounds.0.min(start), bounds.1.max(end));
+    }
+
     /// The source of a range vector, its position and whether it is the same at every step.
     fn range_source(
         &mut self,
@@ -192,17 +242,15 @@ impl Lowering<'_> {
         scope: &Scope,
     ) -> Result<(RangeSource, PosRange, bool), PrepareError> {
         match expr {
-            Expr::Paren(paren) => {
-                let (source, _, invariant) = self.range_source(&paren.expr, scope)?;
-                Ok((source, paren.pos, invariant))
-            }
+            Expr::Paren(paren) => self.range_source(&paren.expr, scope),
             Expr::Matrix(matrix) => {
                 let source = self.matrix(matrix, scope)?;
                 Ok((source, matrix.pos, matrix.selector.at.is_some()))
             }
             Expr::Subquery(subquery) => {
                 let source = self.subquery(subquery, scope)?;
-                Ok((source, subquery.pos, subquery.at.is_some()))
+                // As in the reference, remarks about a subquery's values have no place of their own.
+                Ok((source, PosRange::default(), subquery.at.is_some()))
             }
             _ => Err(PrepareError::Invalid("expected a range vector".to_owned())),
         }
@@ -213,9 +261,6 @@ impl Lowering<'_> {
         matrix: &MatrixSelector,
         scope: &Scope,
     ) -> Result<RangeSource, PrepareError> {
-        if matrix.selector.smoothed || matrix.selector.anchored {
-            return Err(unsupported(&matrix.selector));
-        }
         let range_ms = self.positive(matrix.range_ms, matrix.range_expr.as_ref())?;
         let mut scope = scope.clone();
         scope.hints.range_ms = range_ms;
@@ -243,6 +288,7 @@ impl Lowering<'_> {
                 .saturating_sub(range_ms),
             to: at.unwrap_or(scope.to).saturating_sub(offset_ms),
             hints: SelectHints::default(),
+            counts_only: false,
         };
         let (inner, invariant) = self.expr(&subquery.expr, &inner_scope)?;
         let node = Box::new(hoisted(inner, invariant));
@@ -351,208 +397,13 @@ impl Lowering<'_> {
         };
         Ok((node(op, binary.pos, value_type), invariant))
     }
-
-    fn call(&mut self, call: &Call, scope: &Scope) -> Lowered {
-        let name = call.func.name;
-        let inner = scope.inside(name);
-        if matches!(name, "timestamp" | "start_timestamp")
-            && let Some(Expr::Vector(selector)) = call.args.first().map(unwrapped)
-        {
-            let selector = self.selector(selector, &inner, self.times.lookback_ms)?;
-            let invariant = selector.at.is_some();
-            let op = Op::SampleTime {
-                selector,
-                start_time: name == "start_timestamp",
-            };
-            return Ok((node(op, call.pos, ValueType::Vector), invariant));
-        }
-        let range_arg = call.args.iter().position(is_range);
-        if let Some(range_arg) = range_arg {
-            return self.range_call(call, range_arg, &inner);
-        }
-        if name == "info" {
-            return Err(PrepareError::Invalid(
-                "info() is not available yet".to_owned(),
-            ));
-        }
-        if let Some(text) = illegal_text(call) {
-            return Ok((node(Op::Fail(text), call.pos, call.func.returns), false));
-        }
-        let args: Vec<&Expr> = call.args.iter().collect();
-        let (nodes, mut invariant) = self.children(&args, &inner)?;
-        if TIME_DEPENDENT.contains(&name) || (TimePart::by_name(name).is_some() && args.is_empty())
-        {
-            invariant = false;
-        }
-        let op = self.plain_call(call, nodes)?;
-        Ok((node(op, call.pos, call.func.returns), invariant))
-    }
-
-    fn range_call(&mut self, call: &Call, range_arg: usize, scope: &Scope) -> Lowered {
-        let name = call.func.name;
-        let Some(range_expr) = call.args.get(range_arg) else {
-            return Err(missing());
-        };
-        let (source, range_pos, mut invariant) = self.range_source(range_expr, scope)?;
-        if name == "absent_over_time" {
-            let op = Op::AbsentOverTime {
-                source,
-                labels: absent_labels(range_expr),
-            };
-            return Ok((node(op, call.pos, ValueType::Vector), invariant));
-        }
-        let others: Vec<&Expr> = call
-            .args
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| *index != range_arg)
-            .map(|(_, arg)| arg)
-            .collect();
-        let (params, params_invariant) = self.children(&others, &scope.plain())?;
-        invariant = invariant && params_invariant && !TIME_DEPENDENT.contains(&name);
-        let function = RangeFunction::by_name(name)
-            .ok_or_else(|| PrepareError::Invalid(format!("unknown function {name}")))?;
-        let params = if invariant {
-            params
-        } else {
-            params
-                .into_iter()
-                .map(|param| hoisted(param, params_invariant))
-                .collect()
-        };
-        let op = Op::Range {
-            function,
-            source,
-            params,
-            range_pos,
-        };
-        Ok((node(op, call.pos, ValueType::Vector), invariant))
-    }
-
-    fn plain_call(&self, call: &Call, nodes: Vec<Node>) -> Result<Op, PrepareError> {
-        let name = call.func.name;
-        let first_arg = call.args.first();
-        let mut nodes = nodes.into_iter();
-        if let Some(function) = MapFunction::by_name(name) {
-            let vector = next(&mut nodes)?;
-            return Ok(Op::Map {
-                function,
-                vector,
-                params: nodes.collect(),
-            });
-        }
-        if let Some(function) = HistogramMap::by_name(name) {
-            return Ok(Op::HistogramMap {
-                function,
-                vector: next(&mut nodes)?,
-            });
-        }
-        if let Some(part) = TimePart::by_name(name) {
-            return Ok(Op::TimePart {
-                part,
-                vector: nodes.next().map(Box::new),
-            });
-        }
-        let seconds = |ms: Timestamp| Op::Number(ms as f64 / 1000.0);
-        Ok(match name {
-            "time" => Op::Time,
-            "pi" => Op::Number(std::f64::consts::PI),
-            "start" => seconds(self.times.start),
-            "end" => seconds(self.times.end),
-            "step" => seconds(self.times.step_ms),
-            "range" => seconds(self.times.end - self.times.start),
-            "min_of" | "max_of" => {
-                let (left, right) = (next(&mut nodes)?, next(&mut nodes)?);
-                Op::Extreme {
-                    larger: name == "max_of",
-                    left,
-                    right,
-                }
-            }
-            "vector" => Op::ToVector(next(&mut nodes)?),
-            "scalar" => Op::ToScalar(next(&mut nodes)?),
-            "timestamp" => Op::Map {
-                function: MapFunction::EvaluationTime,
-                vector: next(&mut nodes)?,
-                params: vec![],
-            },
-            "start_timestamp" => Op::Map {
-                function: MapFunction::Nothing,
-                vector: next(&mut nodes)?,
-                params: vec![],
-            },
-            "absent" => Op::Absent {
-                vector: next(&mut nodes)?,
-                labels: first_arg.map(absent_labels).unwrap_or_default(),
-            },
-            "sort" | "sort_desc" => Op::Sort {
-                vector: next(&mut nodes)?,
-                descending: name == "sort_desc",
-            },
-            "sort_by_label" | "sort_by_label_desc" => {
-                let vector = next(&mut nodes)?;
-                let labels = nodes.map(text).collect::<Result<_, _>>()?;
-                Op::SortByLabel {
-                    vector,
-                    labels,
-                    descending: name == "sort_by_label_desc",
-                }
-            }
-            "label_replace" => {
-                let vector = next(&mut nodes)?;
-                let texts: Vec<String> = nodes.map(text).collect::<Result<_, _>>()?;
-                let texts = <[String; 4]>::try_from(texts).map_err(|_| missing())?;
-                Op::LabelReplace {
-                    vector,
-                    texts: Box::new(texts),
-                }
-            }
-            "label_join" => {
-                let vector = next(&mut nodes)?;
-                let target = text(*next(&mut nodes)?)?;
-                let separator = text(*next(&mut nodes)?)?;
-                let sources = nodes.map(text).collect::<Result<_, _>>()?;
-                Op::LabelJoin {
-                    vector,
-                    target,
-                    separator,
-                    sources,
-                }
-            }
-            "histogram_quantile" => {
-                let quantile = *next(&mut nodes)?;
-                Op::HistogramQuantile {
-                    vector: next(&mut nodes)?,
-                    quantiles: vec![quantile],
-                    label: None,
-                }
-            }
-            "histogram_quantiles" => {
-                let vector = next(&mut nodes)?;
-                let label = Some(text(*next(&mut nodes)?)?);
-                Op::HistogramQuantile {
-                    vector,
-                    quantiles: nodes.collect(),
-                    label,
-                }
-            }
-            "histogram_fraction" => {
-                let (lower, upper) = (next(&mut nodes)?, next(&mut nodes)?);
-                Op::HistogramFraction {
-                    vector: next(&mut nodes)?,
-                    lower,
-                    upper,
-                }
-            }
-            _ => return Err(PrepareError::Invalid(format!("unknown function {name}"))),
-        })
-    }
 }
 
 fn node(op: Op, pos: PosRange, value_type: ValueType) -> Node {
     Node {
         op,
         pos,
+        outer_pos: pos,
         value_type,
     }
 }
@@ -566,15 +417,6 @@ fn missing() -> PrepareError {
     PrepareError::Invalid("wrong number of arguments".to_owned())
 }
 
-fn text(node: Node) -> Result<String, PrepareError> {
-    match node.op {
-        Op::Text(text) => Ok(text),
-        _ => Err(PrepareError::Invalid(
-            "expected a string literal".to_owned(),
-        )),
-    }
-}
-
 /// The bytes of a string literal that is not UTF-8.
 fn illegal_bytes(expr: &Expr) -> Option<&[u8]> {
     match unwrapped(expr) {
@@ -583,27 +425,12 @@ fn illegal_bytes(expr: &Expr) -> Option<&[u8]> {
     }
 }
 
-/// Why a function of labels refuses a name that is not UTF-8.
-fn illegal_text(call: &Call) -> Option<String> {
-    let what = match call.func.name {
-        "label_replace" => "destination label name in label_replace()",
-        "label_join" => "label name in label_join()",
-        _ => return None,
-    };
-    let bytes = call.args.iter().find_map(illegal_bytes)?;
-    Some(format!(
-        "invalid {what}: {}",
-        String::from_utf8_lossy(bytes)
-    ))
-}
-
-fn unsupported(selector: &VectorSelector) -> PrepareError {
-    let word = if selector.anchored {
-        "anchored"
-    } else {
-        "smoothed"
-    };
-    PrepareError::Invalid(format!("{word} modifier not implemented"))
+fn extension(selector: &VectorSelector) -> Extension {
+    match (selector.anchored, selector.smoothed) {
+        (true, _) => Extension::Anchored,
+        (false, true) => Extension::Smoothed,
+        (false, false) => Extension::None,
+    }
 }
 
 fn unwrapped(mut expr: &Expr) -> &Expr {
@@ -611,10 +438,6 @@ fn unwrapped(mut expr: &Expr) -> &Expr {
         expr = &paren.expr;
     }
     expr
-}
-
-fn is_range(expr: &Expr) -> bool {
-    matches!(unwrapped(expr), Expr::Matrix(_) | Expr::Subquery(_))
 }
 
 fn one_to_one() -> VectorMatching {
@@ -626,29 +449,6 @@ fn one_to_one() -> VectorMatching {
         fill_lhs: None,
         fill_rhs: None,
     }
-}
-
-/// Labels of the result of absent(): those the selector asks for with a single `=`.
-fn absent_labels(expr: &Expr) -> Labels {
-    let matchers = match unwrapped(expr) {
-        Expr::Vector(selector) => &selector.matchers,
-        Expr::Matrix(matrix) => &matrix.selector.matchers,
-        _ => return Labels::empty(),
-    };
-    let mut builder = LabelsBuilder::new();
-    let mut seen: Vec<&str> = Vec::new();
-    for matcher in matchers
-        .iter()
-        .filter(|matcher| *matcher.name != *METRIC_NAME)
-    {
-        if matcher.op == MatchOp::Equal && !seen.contains(&&*matcher.name) {
-            builder.set(&matcher.name, &matcher.value);
-            seen.push(&matcher.name);
-        } else {
-            builder.remove(&matcher.name);
-        }
-    }
-    builder.labels()
 }
 
 /// The operator as written in PromQL.

@@ -212,6 +212,13 @@ pub const FLAGS: &[Flag] = &[
         "Share of the memory found that the budget may use, above 0 and at most 1.",
     ),
     flag(
+        "memory.limit",
+        Bytes,
+        "0B",
+        Both,
+        "Memory that the process may use, instead of what the container or the machine has. Not in Prometheus.",
+    ),
+    flag(
         "auto-gomemlimit.refresh-interval",
         Duration,
         "0s",
@@ -637,6 +644,13 @@ pub const FLAGS: &[Flag] = &[
         "50000000",
         Server,
         "Most samples that one query may hold in memory; a query that needs more fails.",
+    ),
+    flag(
+        "query.max-memory",
+        Bytes,
+        "0B",
+        Server,
+        "Most memory that one query may hold; a query that needs more fails. By default a quarter of the memory limit. All queries together may hold half of that limit. Not in Prometheus.",
     ),
     hidden(
         "scrape.discovery-reload-interval",

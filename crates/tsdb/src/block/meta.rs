@@ -1,8 +1,21 @@
 //! `meta.json` of a block.
 
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use model::Timestamp;
+
+/// The file's name in the block's folder.
+pub const FILE_NAME: &str = "meta.json";
+/// Hint that samples came into the head out of order.
+pub const FROM_OUT_OF_ORDER: &str = "from-out-of-order";
+/// Hint that the block has series that had gone stale in the head.
+pub const FROM_STALE_SERIES: &str = "from-stale-series";
+/// Hint that the block has series that were chosen in the head.
+pub const FROM_SELECTED_SERIES: &str = "from-selected-series";
 
 /// What a block says about itself. Keys that we do not know (other programs add theirs) are
 /// ignored.
@@ -82,6 +95,45 @@ pub struct Parent {
     pub min_time: Timestamp,
     /// Its last time, excluded.
     pub max_time: Timestamp,
+}
+
+impl Meta {
+    /// Reads the file's contents.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let meta: Self = serde_json::from_slice(text).map_err(|err| err.to_string())?;
+        if meta.version != 1 {
+            return Err(format!("unexpected meta file version {}", meta.version));
+        }
+        Ok(meta)
+    }
+
+    /// The file as the reference writes it: indented by tabs, no newline at the end.
+    pub fn to_text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+        // Writing plain structs to memory does not fail.
+        let _ = self.serialize(&mut serializer);
+        text
+    }
+
+    /// Whether the block has what was appended in order, up to its end: the head goes on there.
+    pub fn is_in_order(&self) -> bool {
+        const ASIDE: [&str; 3] = [FROM_OUT_OF_ORDER, FROM_STALE_SERIES, FROM_SELECTED_SERIES];
+        let mut hints = self.compaction.hints.iter();
+        !hints.any(|hint| ASIDE.contains(&hint.as_str()))
+    }
+}
+
+/// Puts `bytes` in the place of the file `name` in `folder` in one step, by way of `name`.tmp, and
+/// on the disk.
+pub(super) fn replace_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = folder.join(format!("{name}.tmp"));
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, folder.join(name))?;
+    File::open(folder)?.sync_all()
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -1,14 +1,14 @@
 //! Selecting from a block.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::sample::SampleColumns;
-use model::{Labels, Matcher, Timestamp};
+use model::{Labels, Timestamp};
 use stdx::cancel::CancelToken;
 use storage::{LabelHints, MatcherSet, Querier, SelectHints, SeriesSet, StorageError, Warnings};
 
 use crate::block::Block;
+use crate::block::tombstones::Tombstones;
 use crate::index::{ChunkMeta, IndexError};
 
 /// Series looked at between two looks at the cancel token.
@@ -18,14 +18,20 @@ const BATCH_LEN: usize = 512;
 #[derive(Debug, Clone)]
 pub struct BlockQuerier {
     block: Arc<Block>,
+    tombstones: Arc<Tombstones>,
     mint: Timestamp,
     maxt: Timestamp,
 }
 
 impl BlockQuerier {
-    /// A view on `mint <= t <= maxt`.
+    /// A view on `mint <= t <= maxt`, with the deletions of this moment.
     pub fn new(block: Arc<Block>, mint: Timestamp, maxt: Timestamp) -> Self {
-        Self { block, mint, maxt }
+        Self {
+            tombstones: block.tombstones(),
+            block,
+            mint,
+            maxt,
+        }
     }
 }
 
@@ -37,21 +43,36 @@ impl Querier for BlockQuerier {
         matchers: &MatcherSet,
         cancel: &CancelToken,
     ) -> Result<Box<dyn SeriesSet>, StorageError> {
-        let mut series = self.block.index.select(matchers).map_err(corrupt)?;
-        let mut kept = Vec::with_capacity(series.len());
-        for batch in series.chunks(BATCH_LEN) {
-            cancel.check()?;
-            for &candidate in batch {
-                if self.has_samples(candidate)? {
-                    kept.push(candidate);
+        let mut series = self.block.index().select(matchers).map_err(corrupt)?;
+        let is_whole = self.is_whole();
+        let mut failed = None;
+        let mut count = 0_usize;
+        series.retain(|candidate| {
+            if failed.is_some() {
+                return false;
+            }
+            if count.is_multiple_of(BATCH_LEN)
+                && let Err(stop) = cancel.check()
+            {
+                failed = Some(StorageError::from(stop));
+                return false;
+            }
+            count += 1;
+            match self.has_samples(*candidate, is_whole) {
+                Ok(has) => has,
+                Err(err) => {
+                    failed = Some(corrupt(err));
+                    false
                 }
             }
+        });
+        match failed {
+            Some(err) => Err(err),
+            None => Ok(Box::new(BlockSeries {
+                view: self.clone(),
+                series,
+            })),
         }
-        series = kept;
-        Ok(Box::new(BlockSeries {
-            view: self.clone(),
-            series,
-        }))
     }
 
     fn label_values(
@@ -60,17 +81,16 @@ impl Querier for BlockQuerier {
         hints: &LabelHints,
         matchers: &MatcherSet,
     ) -> Result<(Vec<String>, Warnings), StorageError> {
-        let values: BTreeSet<String> = if matchers.is_empty() {
-            let values = self.block.index.label_values(name).map_err(corrupt)?;
-            values.into_iter().map(str::to_owned).collect()
+        let index = self.block.index();
+        let values = if matchers.is_empty() {
+            index.label_values(name)
         } else {
-            let labels = self.selected_labels(matchers)?;
-            labels
-                .iter()
-                .filter_map(|labels| labels.value(name).map(str::to_owned))
-                .collect()
+            index.label_values_of(name, matchers)
         };
-        Ok((limited(values, hints.limit), Warnings::new()))
+        Ok((
+            limited(values.map_err(corrupt)?, hints.limit),
+            Warnings::new(),
+        ))
     }
 
     fn label_names(
@@ -78,46 +98,78 @@ impl Querier for BlockQuerier {
         hints: &LabelHints,
         matchers: &MatcherSet,
     ) -> Result<(Vec<String>, Warnings), StorageError> {
-        let names: BTreeSet<String> = if matchers.is_empty() {
-            self.block.index.label_names().map(str::to_owned).collect()
+        let index = self.block.index();
+        let names = if matchers.is_empty() {
+            index.label_names().collect()
         } else {
-            let labels = self.selected_labels(matchers)?;
-            labels
-                .iter()
-                .flatten()
-                .map(|(name, _)| name.to_owned())
-                .collect()
+            index.label_names_of(matchers).map_err(corrupt)?
         };
         Ok((limited(names, hints.limit), Warnings::new()))
     }
 }
 
 impl BlockQuerier {
-    /// Whether some chunk reaches into the range and is not deleted as a whole.
-    fn has_samples(&self, series: u32) -> Result<bool, StorageError> {
-        let chunks = self.block.index.chunks(series).map_err(corrupt)?;
-        let deleted = self.block.tombstones.of(u64::from(series));
-        Ok(chunks.iter().any(|chunk| {
-            chunk.mint <= self.maxt
-                && chunk.maxt >= self.mint
-                && !deleted
-                    .iter()
-                    .any(|(from, to)| *from <= chunk.mint && chunk.maxt <= *to)
-        }))
+    /// Whether all times of the block are in the range: then every series has samples in it.
+    fn is_whole(&self) -> bool {
+        let meta = self.block.meta();
+        self.mint <= meta.min_time && meta.max_time.saturating_sub(1) <= self.maxt
     }
 
-    fn selected_labels(&self, matchers: &[Matcher]) -> Result<Vec<Labels>, StorageError> {
-        let series = self.block.index.select(matchers).map_err(corrupt)?;
-        series
-            .into_iter()
-            .map(|series| Ok(self.block.index.series(series).map_err(corrupt)?.labels))
-            .collect()
+    /// Whether some chunk reaches into the range, which may be the block's as a whole, and is not
+    /// deleted as a whole.
+    fn has_samples(&self, series: u32, is_whole: bool) -> Result<bool, IndexError> {
+        let deleted = self.tombstones.of(u64::from(series));
+        if is_whole && deleted.is_empty() {
+            return Ok(true);
+        }
+        let index = self.block.index();
+        for chunk in index.chunk_metas(series)? {
+            let chunk = chunk.map_err(|_| index.cut_series(series))?;
+            let is_deleted =
+                |(from, to): &(Timestamp, Timestamp)| *from <= chunk.mint && chunk.maxt <= *to;
+            if self.reaches(&chunk, self.mint, self.maxt) && !deleted.iter().any(is_deleted) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn reaches(&self, chunk: &ChunkMeta, mint: Timestamp, maxt: Timestamp) -> bool {
+        chunk.mint <= maxt && chunk.maxt >= mint
     }
 }
 
 struct BlockSeries {
     view: BlockQuerier,
     series: Vec<u32>,
+}
+
+impl BlockSeries {
+    /// Appends what is not deleted of the series' samples in the range.
+    fn read_chunks(
+        &self,
+        series: u32,
+        mint: Timestamp,
+        maxt: Timestamp,
+        columns: &mut SampleColumns,
+    ) -> Result<(), StorageError> {
+        let block = &*self.view.block;
+        for chunk in block.index().chunk_metas(series).map_err(corrupt)? {
+            let chunk = chunk.map_err(|_| corrupt(block.index().cut_series(series)))?;
+            if self.view.reaches(&chunk, mint, maxt) {
+                decode(block, &chunk, mint, maxt, columns)?;
+            }
+        }
+        self.remove_deleted(series, columns);
+        Ok(())
+    }
+
+    fn remove_deleted(&self, series: u32, columns: &mut SampleColumns) {
+        let deleted = self.view.tombstones.of(u64::from(series));
+        if !deleted.is_empty() {
+            remove_deleted(columns, deleted);
+        }
+    }
 }
 
 impl SeriesSet for BlockSeries {
@@ -130,12 +182,7 @@ impl SeriesSet for BlockSeries {
             return Labels::empty();
         };
         // Selecting has read the same entry; damage since then shows as a series without labels.
-        self.view
-            .block
-            .index
-            .series(*series)
-            .map(|entry| entry.labels)
-            .unwrap_or_default()
+        self.view.block.index().labels(*series).unwrap_or_default()
     }
 
     fn read(
@@ -149,17 +196,40 @@ impl SeriesSet for BlockSeries {
         let Some(&series) = self.series.get(index) else {
             return Ok(());
         };
-        let block = &*self.view.block;
         let (mint, maxt) = (mint.max(self.view.mint), maxt.min(self.view.maxt));
-        for chunk in block.index.chunks(series).map_err(corrupt)? {
-            if chunk.maxt >= mint && chunk.mint <= maxt {
-                decode(block, &chunk, mint, maxt, columns)?;
+        self.read_chunks(series, mint, maxt, columns)
+    }
+
+    fn read_last(
+        &self,
+        index: usize,
+        mint: Timestamp,
+        maxt: Timestamp,
+        columns: &mut SampleColumns,
+    ) -> Result<(), StorageError> {
+        columns.clear();
+        let Some(&series) = self.series.get(index) else {
+            return Ok(());
+        };
+        let (mint, maxt) = (mint.max(self.view.mint), maxt.min(self.view.maxt));
+        let block = &*self.view.block;
+        let mut last = None;
+        for chunk in block.index().chunk_metas(series).map_err(corrupt)? {
+            let chunk = chunk.map_err(|_| corrupt(block.index().cut_series(series)))?;
+            if self.view.reaches(&chunk, mint, maxt) {
+                last = Some(chunk);
             }
         }
-        let deleted = block.tombstones.of(u64::from(series));
-        if !deleted.is_empty() {
-            remove_deleted(columns, deleted);
+        let Some(last) = last else {
+            return Ok(());
+        };
+        decode(block, &last, mint, maxt, columns)?;
+        self.remove_deleted(series, columns);
+        if columns.is_empty() {
+            // All of its samples in the range are deleted, or none is in it.
+            self.read_chunks(series, mint, maxt, columns)?;
         }
+        columns.keep_last();
         Ok(())
     }
 }
@@ -172,7 +242,7 @@ fn decode(
     columns: &mut SampleColumns,
 ) -> Result<(), StorageError> {
     let (encoding, bytes) = block
-        .chunks
+        .chunks()
         .chunk(chunk.chunk_ref)
         .map_err(|err| StorageError::Corrupt(err.to_string()))?;
     chunk::decode(encoding, bytes, mint, maxt, columns)
@@ -202,9 +272,9 @@ fn remove_deleted(columns: &mut SampleColumns, deleted: &[(Timestamp, Timestamp)
     }
 }
 
-fn limited(all: BTreeSet<String>, limit: usize) -> Vec<String> {
+fn limited(all: Vec<&str>, limit: usize) -> Vec<String> {
     let limit = if limit == 0 { usize::MAX } else { limit };
-    all.into_iter().take(limit).collect()
+    all.into_iter().take(limit).map(str::to_owned).collect()
 }
 
 fn corrupt(err: IndexError) -> StorageError {

@@ -335,3 +335,33 @@ fn series_out_of_order_are_refused() {
     assert!(writer.add(&labels("b"), &[]).is_err());
     assert!(writer.add(&labels("nope"), &[]).is_err());
 }
+
+#[test]
+fn the_last_sample_of_a_range_is_the_last_that_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = rewrite(dir.path());
+    let block = Arc::new(Block::open(&dir.path().join(&meta.ulid)).unwrap());
+    let job = Matcher::equal("job", "api");
+    let end = START + 150 * 15_000;
+    // The middle, and everything from a time within the last chunk on.
+    block
+        .delete(START + 300_000, START + 900_000, std::slice::from_ref(&job))
+        .unwrap();
+    block.delete(end - 200_000, end, &[job]).unwrap();
+    let querier = BlockQuerier::new(block, START + 100_000, i64::MAX);
+    let set = select(&querier, &[(MatchOp::Regex, "__name__", ".+")]);
+    let (mut last, mut all) = (SampleColumns::default(), SampleColumns::default());
+    for index in 0..set.len() {
+        for step in 0..170 {
+            for length in [0, 20_000, 700_000, 10_000_000] {
+                let maxt = START + step * 15_000 + 10;
+                let mint = maxt - length;
+                set.read_last(index, mint, maxt, &mut last).unwrap();
+                set.read(index, mint, maxt, &mut all).unwrap();
+                all.keep_last();
+                assert_eq!(last.timestamps, all.timestamps, "{mint} to {maxt}");
+                assert_eq!(last.values, all.values);
+            }
+        }
+    }
+}

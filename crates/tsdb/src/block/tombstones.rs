@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use model::Timestamp;
 
 use crate::cursor::{Cursor, Truncated};
+use crate::index::{put_uvarint, put_varint};
+
+/// The file's name in the block's folder.
+pub const FILE_NAME: &str = "tombstones";
 
 /// First bytes of the file, then version 1.
 const MAGIC: u32 = 0x0130_BA30;
@@ -29,7 +33,7 @@ impl From<Truncated> for TombstoneError {
     }
 }
 
-/// Deleted intervals by series reference; both ends included.
+/// Deleted intervals by series reference; both ends included, sorted, apart from each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tombstones {
     intervals: BTreeMap<u64, Vec<(Timestamp, Timestamp)>>,
@@ -53,13 +57,58 @@ impl Tombstones {
         while !cursor.is_empty() {
             let series = cursor.uvarint()?;
             let interval = (cursor.varint()?, cursor.varint()?);
-            tombstones
-                .intervals
-                .entry(series)
-                .or_default()
-                .push(interval);
+            tombstones.add(series, interval);
         }
         Ok(tombstones)
+    }
+
+    /// The contents of a tombstone file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        file.extend_from_slice(&MAGIC.to_be_bytes());
+        file.push(1);
+        let entries_from = file.len();
+        for (series, intervals) in &self.intervals {
+            for (from, to) in intervals {
+                put_uvarint(&mut file, *series);
+                put_varint(&mut file, *from);
+                put_varint(&mut file, *to);
+            }
+        }
+        let crc = crc32c::crc32c(file.get(entries_from..).unwrap_or_default());
+        file.extend_from_slice(&crc.to_be_bytes());
+        file
+    }
+
+    /// Adds an interval of one series; those that overlap or touch become one.
+    pub fn add(&mut self, series: u64, interval: (Timestamp, Timestamp)) {
+        let (mut from, mut to) = interval;
+        let intervals = self.intervals.entry(series).or_default();
+        let first = intervals.partition_point(|(_, end)| end.saturating_add(1) < from);
+        let behind = intervals.partition_point(|(begin, _)| *begin <= to.saturating_add(1));
+        if let Some(touched) = intervals.get(first..behind) {
+            for (begin, end) in touched {
+                from = from.min(*begin);
+                to = to.max(*end);
+            }
+        }
+        intervals.splice(first..behind.max(first), [(from, to)]);
+    }
+
+    /// Series and interval of everything deleted.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, (Timestamp, Timestamp))> {
+        let all = self.intervals.iter();
+        all.flat_map(|(series, intervals)| intervals.iter().map(|interval| (*series, *interval)))
+    }
+
+    /// Number of intervals.
+    pub fn len(&self) -> usize {
+        self.intervals.values().map(Vec::len).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.intervals.is_empty()
     }
 
     /// Deleted intervals of one series.
@@ -70,6 +119,10 @@ impl Tombstones {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn file(entries: &[u8]) -> Vec<u8> {
@@ -96,6 +149,29 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x10;
             assert!(Tombstones::parse(&damaged).is_err(), "flipped at {at}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn intervals_are_a_union_that_comes_back(
+            intervals in prop::collection::vec((0..3_u64, -50..50_i64, 0..20_i64), 0..20),
+        ) {
+            let mut tombstones = Tombstones::default();
+            let mut deleted = BTreeSet::new();
+            for (series, from, len) in intervals {
+                tombstones.add(series, (from, from + len));
+                deleted.extend((from..=from + len).map(|time| (series, time)));
+            }
+            for series in 0..3 {
+                let intervals = tombstones.of(series);
+                for pair in intervals.windows(2) {
+                    prop_assert!(pair[0].1 + 1 < pair[1].0, "{intervals:?}");
+                }
+                let times = intervals.iter().flat_map(|(from, to)| *from..=*to);
+                let expected = deleted.iter().filter(|(of, _)| *of == series);
+                prop_assert!(times.eq(expected.map(|(_, time)| *time)));
+            }
+            prop_assert_eq!(Tombstones::parse(&tombstones.to_bytes()), Ok(tombstones));
         }
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use chunk::Encoding;
 use model::{Labels, Timestamp};
-use serde::Serialize;
 
-use super::meta::{Compaction, Meta, Stats};
+use super::meta::{self, Compaction, Meta, Stats};
+use super::tombstones::{self, Tombstones};
 use crate::chunk_segment;
 use crate::index::{self, ChunkMeta, IndexWriteError};
 
@@ -16,8 +16,6 @@ use crate::index::{self, ChunkMeta, IndexWriteError};
 pub(crate) const CREATION_SUFFIX: &str = ".tmp-for-creation";
 /// Bytes of a chunk file.
 pub const CHUNK_FILE_BYTES: u64 = 512 << 20;
-/// The tombstone file of a block without deletions.
-const NO_TOMBSTONES: [u8; 9] = [0x01, 0x30, 0xba, 0x30, 1, 0, 0, 0, 0];
 
 /// Why a block cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -169,8 +167,11 @@ impl BlockWriter {
             compaction,
             version: 1,
         };
-        write_synced(&self.folder.join("meta.json"), &meta_text(&meta))?;
-        write_synced(&self.folder.join("tombstones"), &NO_TOMBSTONES)?;
+        write_synced(&self.folder.join(meta::FILE_NAME), &meta.to_text())?;
+        write_synced(
+            &self.folder.join(tombstones::FILE_NAME),
+            &Tombstones::default().to_bytes(),
+        )?;
         File::open(&self.folder)?.sync_all()?;
         fs::rename(&self.folder, self.parent.join(&meta.ulid))?;
         File::open(&self.parent)?.sync_all()?;
@@ -181,16 +182,6 @@ impl BlockWriter {
     pub fn discard(self) -> io::Result<()> {
         fs::remove_dir_all(&self.folder)
     }
-}
-
-/// `meta.json` as the reference writes it: indented by tabs, no newline at the end.
-fn meta_text(meta: &Meta) -> Vec<u8> {
-    let mut text = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-    // Writing plain structs to memory does not fail.
-    let _ = meta.serialize(&mut serializer);
-    text
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -3,16 +3,36 @@
 use chunk::histogram::{
     AppendOutcome, Appender, CounterResetHeader, FloatHistogramAppender, HistogramAppender, Sample,
 };
-use chunk::{DecodeError, EncodeError, Encoding, xor};
+use chunk::{DecodeError, EncodeError, Encoding, xor, xor2};
 use model::sample::{SampleColumns, Value};
 use model::{CounterResetHint, Timestamp};
 
 use crate::compact::source::SourceChunk;
 
+/// How the encoding of a chunk is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// That of the chunk that is encoded anew.
+    Same(Encoding),
+    /// Floats as configured; whatever holds start timestamps where there are some.
+    Floats(Encoding),
+}
+
+impl Choice {
+    /// Whether a new chunk for such a sample is to hold start timestamps.
+    fn holds_starts(self, is_float: bool, start: Timestamp) -> bool {
+        match self {
+            Self::Same(encoding) => encoding.has_start_timestamps(),
+            Self::Floats(encoding) => start != 0 || (is_float && encoding.has_start_timestamps()),
+        }
+    }
+}
+
 /// An open chunk.
 #[derive(Debug)]
 enum Open {
     Float(xor::Appender),
+    FloatWithStarts(xor2::Appender),
     Histogram(HistogramAppender),
     FloatHistogram(FloatHistogramAppender),
 }
@@ -21,6 +41,7 @@ impl Open {
     fn count(&self) -> u16 {
         match self {
             Self::Float(appender) => appender.count(),
+            Self::FloatWithStarts(appender) => appender.count(),
             Self::Histogram(appender) => appender.count(),
             Self::FloatHistogram(appender) => appender.count(),
         }
@@ -29,17 +50,20 @@ impl Open {
     fn encoding(&self) -> Encoding {
         match self {
             Self::Float(_) => Encoding::Xor,
-            Self::Histogram(_) => Encoding::Histogram,
-            Self::FloatHistogram(_) => Encoding::FloatHistogram,
+            Self::FloatWithStarts(_) => Encoding::Xor2,
+            Self::Histogram(appender) => appender.encoding(),
+            Self::FloatHistogram(appender) => appender.encoding(),
         }
     }
 }
 
 /// Takes samples in order of time and gives chunks. A chunk ends where the kind of sample changes,
-/// where a histogram cannot go on in it, and at a number of samples.
+/// where a histogram cannot go on in it, before a start timestamp that it cannot hold, and at a
+/// number of samples.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     samples_max: u16,
+    choice: Choice,
     open: Option<Open>,
     bytes: Vec<u8>,
     mint: Timestamp,
@@ -48,9 +72,10 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// Chunks have at most `samples_max` samples.
-    pub(super) fn new(samples_max: u16) -> Self {
+    pub(crate) fn new(samples_max: u16, choice: Choice) -> Self {
         Self {
             samples_max: samples_max.max(1),
+            choice,
             open: None,
             bytes: Vec::new(),
             mint: 0,
@@ -60,7 +85,7 @@ impl Encoder {
 
     /// Adds the sample at `index` of `columns`. Chunks that it completes go to `chunks`, their
     /// bytes to the end of `data`.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         columns: &SampleColumns,
         index: usize,
@@ -72,20 +97,24 @@ impl Encoder {
         else {
             return Ok(());
         };
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.count() >= self.samples_max)
-        {
+        let start = columns.start_timestamps.get(index).copied().unwrap_or(0);
+        let times = (timestamp, start);
+        if self.open.as_ref().is_some_and(|open| {
+            open.count() >= self.samples_max
+                || (start != 0 && !open.encoding().has_start_timestamps())
+        }) {
             self.finish(chunks, data);
         }
         let added = match columns.histogram_at(index) {
-            None | Some(Value::Float(_)) => self.add_float(timestamp, number, chunks, data),
+            None | Some(Value::Float(_)) => {
+                self.add_float(times, number, chunks, data);
+                Ok(())
+            }
             Some(Value::Histogram(histogram)) => {
-                self.add_histogram(timestamp, &**histogram, chunks, data)
+                self.add_histogram(times, &**histogram, chunks, data)
             }
             Some(Value::FloatHistogram(histogram)) => {
-                self.add_histogram(timestamp, &**histogram, chunks, data)
+                self.add_histogram(times, &**histogram, chunks, data)
             }
         };
         // Histograms come out of chunks, whose spans were checked.
@@ -95,7 +124,7 @@ impl Encoder {
     }
 
     /// Completes the open chunk.
-    pub(super) fn finish(&mut self, chunks: &mut Vec<SourceChunk>, data: &mut Vec<u8>) {
+    pub(crate) fn finish(&mut self, chunks: &mut Vec<SourceChunk>, data: &mut Vec<u8>) {
         let Some(open) = self.open.take() else {
             return;
         };
@@ -112,26 +141,36 @@ impl Encoder {
 
     fn add_float(
         &mut self,
-        timestamp: Timestamp,
+        (timestamp, start): (Timestamp, Timestamp),
         value: f64,
         chunks: &mut Vec<SourceChunk>,
         data: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
-        if let Some(Open::Float(appender)) = &mut self.open {
-            appender.append(&mut self.bytes, timestamp, value);
-            return Ok(());
+    ) {
+        match &mut self.open {
+            Some(Open::Float(appender)) => {
+                return appender.append(&mut self.bytes, timestamp, value);
+            }
+            Some(Open::FloatWithStarts(appender)) => {
+                return appender.append(&mut self.bytes, timestamp, start, value);
+            }
+            Some(Open::Histogram(_) | Open::FloatHistogram(_)) | None => {}
         }
         self.finish(chunks, data);
-        let mut appender = xor::Appender::new();
-        appender.append(&mut self.bytes, timestamp, value);
-        self.open = Some(Open::Float(appender));
+        self.open = Some(if self.choice.holds_starts(true, start) {
+            let mut appender = xor2::Appender::new();
+            appender.append(&mut self.bytes, timestamp, start, value);
+            Open::FloatWithStarts(appender)
+        } else {
+            let mut appender = xor::Appender::new();
+            appender.append(&mut self.bytes, timestamp, value);
+            Open::Float(appender)
+        });
         self.mint = timestamp;
-        Ok(())
     }
 
     fn add_histogram<S: OpenHistogram>(
         &mut self,
-        timestamp: Timestamp,
+        (timestamp, start): (Timestamp, Timestamp),
         histogram: &S,
         chunks: &mut Vec<SourceChunk>,
         data: &mut Vec<u8>,
@@ -144,13 +183,19 @@ impl Encoder {
             }
         };
         if let Some(appender) = self.open.as_mut().and_then(S::appender) {
-            match appender.append(&mut self.bytes, timestamp, histogram)? {
+            let bytes = &mut self.bytes;
+            match appender.append_with_start_timestamp(bytes, timestamp, start, histogram)? {
                 AppendOutcome::Appended | AppendOutcome::Recoded => return Ok(()),
                 AppendOutcome::NewChunk(reason) => header = reason,
             }
         }
         self.finish(chunks, data);
-        let appender = Appender::start(header, &mut self.bytes, timestamp, histogram)?;
+        let bytes = &mut self.bytes;
+        let appender = if self.choice.holds_starts(false, start) {
+            Appender::start_with_start_timestamps(header, bytes, timestamp, start, histogram)?
+        } else {
+            Appender::start(header, bytes, timestamp, histogram)?
+        };
         self.open = Some(S::open(appender));
         self.mint = timestamp;
         Ok(())
@@ -167,7 +212,7 @@ impl OpenHistogram for model::Histogram {
     fn appender(open: &mut Open) -> Option<&mut Appender<Self>> {
         match open {
             Open::Histogram(appender) => Some(appender),
-            Open::Float(_) | Open::FloatHistogram(_) => None,
+            Open::Float(_) | Open::FloatWithStarts(_) | Open::FloatHistogram(_) => None,
         }
     }
 
@@ -180,7 +225,7 @@ impl OpenHistogram for model::FloatHistogram {
     fn appender(open: &mut Open) -> Option<&mut Appender<Self>> {
         match open {
             Open::FloatHistogram(appender) => Some(appender),
-            Open::Float(_) | Open::Histogram(_) => None,
+            Open::Float(_) | Open::FloatWithStarts(_) | Open::Histogram(_) => None,
         }
     }
 
@@ -188,3 +233,6 @@ impl OpenHistogram for model::FloatHistogram {
         Open::FloatHistogram(appender)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,104 +1,159 @@
 //! Chunks of one series that share times become chunks that do not.
 //!
-//! Which of two samples with the same time stays is decided as in the reference: its merge keeps
-//! the sample sources in a binary heap by time, asks the source it is at first, and lets the heap's
-//! top win a tie. The heap here moves its elements in the same steps.
+//! Which of two samples with the same time stays is decided as in the reference. Its merge keeps
+//! chunk lists in a heap by first and last time; what is encoded anew goes back into that heap. The
+//! samples of chunks that overlap are merged by another heap: the merge asks the chunk it is at
+//! first, and lets the heap's top win a tie.
 
-use chunk::DecodeError;
+use chunk::{DecodeError, Encoding};
 use model::Timestamp;
 use model::sample::SampleColumns;
 
-use crate::compact::encode::Encoder;
+use crate::compact::encode::{Choice, Encoder};
 use crate::compact::source::SourceChunk;
+use crate::compact::tie_heap::TieHeap;
+
+/// A place in one of the lists.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    list: usize,
+    index: usize,
+}
 
 /// Merges series; keeps its memory from one to the next.
 #[derive(Debug)]
 pub(super) struct Merger {
     samples_max: u16,
-    merged: Vec<SourceChunk>,
+    floats: Encoding,
+    /// The lists being merged, then those of chunks encoded anew.
+    lists: Vec<Vec<SourceChunk>>,
+    heap: TieHeap<Place>,
+    /// Chunks that overlap.
     group: Vec<SourceChunk>,
     /// Columns that are free to decode a chunk into.
     free: Vec<SampleColumns>,
 }
 
 impl Merger {
-    /// Chunks that are encoded anew have at most `samples_max` samples.
-    pub(super) fn new(samples_max: u16) -> Self {
+    /// Chunks that are encoded anew have at most `samples_max` samples; those of floats are encoded
+    /// as `floats` says.
+    pub(super) fn new(samples_max: u16, floats: Encoding) -> Self {
         Self {
             samples_max,
-            merged: Vec::new(),
+            floats,
+            lists: Vec::new(),
+            heap: TieHeap::default(),
             group: Vec::new(),
             free: Vec::new(),
         }
     }
 
-    /// Replaces chunks of `chunks`, which are sorted by first and last time, that overlap. Equal
-    /// neighbours become one. New bytes go to the end of `data`, which has those of all chunks.
+    /// Replaces the contents of `merged` by the chunks of all `lists`, each of which is sorted by
+    /// first and last time. Those that overlap are encoded anew, equal neighbours among them become
+    /// one. New bytes go to the end of `data`, which has those of all chunks.
     pub(super) fn merge(
         &mut self,
-        chunks: &mut Vec<SourceChunk>,
+        lists: &[Vec<SourceChunk>],
         data: &mut Vec<u8>,
+        merged: &mut Vec<SourceChunk>,
     ) -> Result<(), DecodeError> {
+        merged.clear();
+        merged.extend(lists.iter().flatten());
+        if lists.len() > 1 {
+            merged.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
+        }
         let apart = |pair: &[SourceChunk]| match pair {
             [before, after] => before.maxt < after.mint,
             _ => true,
         };
-        if chunks.windows(2).all(apart) {
+        if merged.windows(2).all(apart) {
             return Ok(());
         }
-        self.merged.clear();
-        let mut rest = chunks.as_slice();
-        while let Some((first, behind)) = rest.split_first() {
-            rest = self.take_group(first, behind, data);
+        merged.clear();
+        self.lists.clear();
+        self.lists.extend_from_slice(lists);
+        for list in 0..lists.len() {
+            self.push(Place { list, index: 0 });
+        }
+        while let Some(first) = self.next() {
+            self.take_group(&first, data);
             if self.group.is_empty() {
-                self.merged.push(*first);
+                merged.push(first);
                 continue;
             }
             // The first one comes last: it does so in the reference, and the order decides ties.
-            self.group.push(*first);
-            self.merge_group(data)?;
+            self.group.push(first);
+            let encoded = self.merge_group(data)?;
+            merged.extend(encoded.first());
+            self.lists.push(encoded);
+            let list = self.lists.len() - 1;
+            self.push(Place { list, index: 1 });
         }
-        std::mem::swap(chunks, &mut self.merged);
         Ok(())
     }
 
-    /// Puts the chunks of `behind` that overlap with `first` or with each other into the group,
-    /// without those equal to the one before, and returns the rest.
-    fn take_group<'a>(
-        &mut self,
-        first: &SourceChunk,
-        behind: &'a [SourceChunk],
-        data: &[u8],
-    ) -> &'a [SourceChunk] {
+    /// Takes the chunks that overlap with `first` or with each other into the group, without those
+    /// equal to the one before.
+    fn take_group(&mut self, first: &SourceChunk, data: &[u8]) {
         self.group.clear();
         let bytes = |chunk: &SourceChunk| data.get(chunk.start..chunk.end);
         let (mut previous, mut end) = (*first, first.maxt);
-        let mut rest = behind;
-        while let Some((next, behind)) = rest.split_first() {
-            if next.mint > end {
-                break;
-            }
+        while let Some(top) = self.heap.top()
+            && let Some(next) = chunk_at(&self.lists, top)
+            && next.mint <= end
+        {
+            let next = *next;
             let is_equal = (next.mint, next.maxt) == (previous.mint, previous.maxt)
-                && bytes(next) == bytes(&previous);
+                && bytes(&next) == bytes(&previous);
             if !is_equal {
-                self.group.push(*next);
+                self.group.push(next);
                 end = end.max(next.maxt);
-                previous = *next;
+                previous = next;
             }
-            rest = behind;
+            self.next();
         }
-        rest
     }
 
-    fn merge_group(&mut self, data: &mut Vec<u8>) -> Result<(), DecodeError> {
+    fn merge_group(&mut self, data: &mut Vec<u8>) -> Result<Vec<SourceChunk>, DecodeError> {
         let mut samples = ChainedSamples::new(&self.group, &mut self.free);
-        let mut encoder = Encoder::new(self.samples_max);
+        let mut encoder = Encoder::new(self.samples_max, Choice::Floats(self.floats));
+        let mut encoded = Vec::new();
         while let Some((columns, index)) = samples.next(data)? {
-            encoder.add(columns, index, &mut self.merged, data)?;
+            encoder.add(columns, index, &mut encoded, data)?;
         }
-        encoder.finish(&mut self.merged, data);
-        Ok(())
+        encoder.finish(&mut encoded, data);
+        Ok(encoded)
     }
+
+    /// Takes the first chunk and puts its list back.
+    fn next(&mut self) -> Option<SourceChunk> {
+        let lists = &self.lists;
+        let place = self.heap.pop(|one, other| is_before(lists, one, other))?;
+        let chunk = chunk_at(lists, &place).copied();
+        self.push(Place {
+            index: place.index + 1,
+            ..place
+        });
+        chunk
+    }
+
+    /// Adds a place unless it is behind its list's end.
+    fn push(&mut self, place: Place) {
+        let lists = &self.lists;
+        if chunk_at(lists, &place).is_some() {
+            self.heap
+                .push(place, |one, other| is_before(lists, one, other));
+        }
+    }
+}
+
+fn chunk_at<'a>(lists: &'a [Vec<SourceChunk>], place: &Place) -> Option<&'a SourceChunk> {
+    lists.get(place.list)?.get(place.index)
+}
+
+fn is_before(lists: &[Vec<SourceChunk>], one: &Place, other: &Place) -> bool {
+    let key = |place| chunk_at(lists, place).map(|chunk| (chunk.mint, chunk.maxt));
+    key(one) < key(other)
 }
 
 /// A chunk being read: decoded when its first sample is wanted, given up after its last.
@@ -125,8 +180,8 @@ impl Reading {
 /// The samples of several chunks by time, each time once.
 struct ChainedSamples<'a> {
     readings: Vec<Reading>,
-    /// Binary heap of indices into `readings`, by time.
-    heap: Vec<usize>,
+    /// Indices into `readings`, by time.
+    heap: TieHeap<usize>,
     current: usize,
     /// Whether `current` is at a sample that was given out.
     started: bool,
@@ -144,7 +199,7 @@ impl<'a> ChainedSamples<'a> {
         });
         let mut samples = Self {
             readings: readings.collect(),
-            heap: Vec::new(),
+            heap: TieHeap::default(),
             current: 0,
             started: false,
             last_time: None,
@@ -164,7 +219,7 @@ impl<'a> ChainedSamples<'a> {
                 if Some(time) == self.last_time {
                     continue;
                 }
-                let top = self.heap.first().map(|top| self.time(*top));
+                let top = self.heap.top().map(|top| self.time(*top));
                 if top.is_none_or(|top| time < top) {
                     break;
                 }
@@ -227,48 +282,23 @@ impl<'a> ChainedSamples<'a> {
     }
 
     fn time(&self, reading: usize) -> Timestamp {
-        self.readings
-            .get(reading)
-            .map_or(Timestamp::MAX, Reading::time)
-    }
-
-    fn is_less(&self, one: usize, other: usize) -> bool {
-        match (self.heap.get(one), self.heap.get(other)) {
-            (Some(one), Some(other)) => self.time(*one) < self.time(*other),
-            _ => false,
-        }
+        time_of(&self.readings, reading)
     }
 
     fn push(&mut self, reading: usize) {
-        self.heap.push(reading);
-        let mut at = self.heap.len() - 1;
-        while at > 0 {
-            let parent = (at - 1) / 2;
-            if !self.is_less(at, parent) {
-                break;
-            }
-            self.heap.swap(at, parent);
-            at = parent;
-        }
+        let readings = &self.readings;
+        self.heap.push(reading, |one, other| {
+            time_of(readings, *one) < time_of(readings, *other)
+        });
     }
 
     fn pop(&mut self) -> Option<usize> {
-        let last = self.heap.len().checked_sub(1)?;
-        self.heap.swap(0, last);
-        let top = self.heap.pop();
-        let mut at = 0;
-        loop {
-            let (left, right) = (2 * at + 1, 2 * at + 2);
-            let smaller = if self.is_less(right, left) {
-                right
-            } else {
-                left
-            };
-            if !self.is_less(smaller, at) {
-                return top;
-            }
-            self.heap.swap(at, smaller);
-            at = smaller;
-        }
+        let readings = &self.readings;
+        self.heap
+            .pop(|one, other| time_of(readings, *one) < time_of(readings, *other))
     }
+}
+
+fn time_of(readings: &[Reading], reading: usize) -> Timestamp {
+    readings.get(reading).map_or(Timestamp::MAX, Reading::time)
 }

@@ -4,8 +4,11 @@ use chunk::DecodeError;
 use model::Timestamp;
 use model::sample::SampleColumns;
 
-use crate::compact::encode::Encoder;
+use crate::compact::encode::{Choice, Encoder};
 use crate::compact::source::SourceChunk;
+
+/// As many samples as a chunk can have: one that loses some stays one.
+const SAMPLES_MAX: u16 = u16::MAX;
 
 /// The times of a series that are kept.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Wanted {
     }
 
     /// Whether a chunk with these times is wanted as a whole, in part (`None`), or not at all.
-    fn judges(&self, mint: Timestamp, maxt: Timestamp) -> Option<bool> {
+    pub(super) fn judges(&self, mint: Timestamp, maxt: Timestamp) -> Option<bool> {
         if maxt < self.range.0 || mint > self.range.1 {
             return Some(false);
         }
@@ -104,7 +107,7 @@ impl Trimmer {
         let bytes = data.get(chunk.start..chunk.end).unwrap_or_default();
         let (mint, maxt) = wanted.range;
         chunk::decode(chunk.encoding, bytes, mint, maxt, &mut self.columns)?;
-        let mut encoder = Encoder::new(u16::MAX);
+        let mut encoder = Encoder::new(SAMPLES_MAX, Choice::Same(chunk.encoding));
         for (index, timestamp) in self.columns.timestamps.iter().enumerate() {
             if wanted.keeps(*timestamp) {
                 encoder.add(&self.columns, index, kept, data)?;

@@ -5,7 +5,9 @@
 //! holds one series and what the index collects (`index::Writer`).
 
 use std::path::Path;
+use std::time::Instant;
 
+use chunk::Encoding;
 use model::Timestamp;
 use stdx::cancel::CancelToken;
 
@@ -13,7 +15,7 @@ use crate::Error;
 use crate::block::meta::{Compaction, Meta};
 use crate::block::new_block_name;
 use crate::block::writer::{BlockWriter, CHUNK_FILE_BYTES, NewChunk};
-use crate::compact::metrics::ChunkMetrics;
+use crate::compact::metrics::CompactionMetrics;
 use crate::compact::overlap::Merger;
 use crate::compact::source::{Source, SourceChunk, SourceSeries};
 use crate::compact::trim::{Trimmer, Wanted};
@@ -28,8 +30,10 @@ pub(crate) struct WriteOptions {
     pub(crate) chunk_file_bytes: u64,
     /// Most samples of a chunk that is encoded anew because chunks overlap.
     pub(crate) samples_per_chunk: u16,
-    /// Where the sizes of chunks of level 1 are observed.
-    pub(crate) chunk_metrics: Option<ChunkMetrics>,
+    /// How floats are encoded where chunks overlap.
+    pub(crate) floats: Encoding,
+    /// What counts the work.
+    pub(crate) metrics: Option<CompactionMetrics>,
     /// Stops the writing; nothing of the block remains then.
     pub(crate) cancel: CancelToken,
 }
@@ -39,7 +43,8 @@ impl Default for WriteOptions {
         Self {
             chunk_file_bytes: CHUNK_FILE_BYTES,
             samples_per_chunk: 120,
-            chunk_metrics: None,
+            floats: Encoding::Xor,
+            metrics: None,
             cancel: CancelToken::new(),
         }
     }
@@ -49,6 +54,26 @@ impl Default for WriteOptions {
 /// `compaction.sources` the block is its own source, as one cut from a head is. `None` if there are
 /// no samples; then, and on an error, nothing is left behind.
 pub(crate) fn write_block(
+    parent: &Path,
+    source: &mut dyn Source,
+    range: (Timestamp, Timestamp),
+    compaction: Compaction,
+    options: &WriteOptions,
+) -> Result<Option<Meta>, Error> {
+    let start = Instant::now();
+    let metrics = options.metrics.as_ref();
+    metrics.inspect(|metrics| metrics.populating.set(1.0));
+    let written = write(parent, source, range, compaction, options);
+    metrics.inspect(|metrics| {
+        metrics.populating.set(0.0);
+        metrics.runs.inc();
+        let took = start.elapsed().as_secs_f64();
+        metrics.duration_seconds.observe(took);
+    });
+    written
+}
+
+fn write(
     parent: &Path,
     source: &mut dyn Source,
     range: (Timestamp, Timestamp),
@@ -62,10 +87,8 @@ pub(crate) fn write_block(
     }
     let symbols = source.symbols()?;
     let mut writer = BlockWriter::create(parent, &ulid, symbols, options.chunk_file_bytes)?;
-    let observed = options
-        .chunk_metrics
-        .as_ref()
-        .filter(|_| compaction.level <= 1);
+    let metrics = options.metrics.as_ref();
+    let observed = metrics.filter(|_| compaction.level == 1);
     if let Err(err) = write_series(&mut writer, source, range, options, observed) {
         // What cannot be removed now is removed by the next start.
         let _ = writer.discard();
@@ -86,11 +109,12 @@ fn write_series(
     source: &mut dyn Source,
     range: (Timestamp, Timestamp),
     options: &WriteOptions,
-    observed: Option<&ChunkMetrics>,
+    observed: Option<&CompactionMetrics>,
 ) -> Result<(), Error> {
     let mut series = SourceSeries::default();
     let mut trimmer = Trimmer::default();
-    let mut merger = Merger::new(options.samples_per_chunk);
+    let mut merger = Merger::new(options.samples_per_chunk, options.floats);
+    let mut wanted_chunks = [Vec::new()];
     let mut chunks: Vec<SourceChunk> = Vec::new();
     let mut count = 0_usize;
     loop {
@@ -108,14 +132,13 @@ fn write_series(
             labels: format!("{:?}", series.labels),
             source,
         };
+        let [kept] = &mut wanted_chunks;
         trimmer
-            .trim(&series.chunks, &mut series.data, &wanted, &mut chunks)
+            .trim(&series.chunks, &mut series.data, &wanted, kept)
             .map_err(failed)?;
-        if !chunks.is_sorted_by_key(|chunk| (chunk.mint, chunk.maxt)) {
-            chunks.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
-        }
+        kept.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
         merger
-            .merge(&mut chunks, &mut series.data)
+            .merge(&wanted_chunks, &mut series.data, &mut chunks)
             .map_err(failed)?;
         let encoded = |chunk: &SourceChunk| NewChunk {
             mint: chunk.mint,

@@ -5,8 +5,9 @@ use std::path::Path;
 use model::{Matcher, Timestamp};
 
 use super::Shared;
+use super::gauges::dir_bytes;
 use crate::Error;
-use crate::block::meta::Compaction;
+use crate::block::meta::{Compaction, FROM_OUT_OF_ORDER};
 use crate::compact::{WriteOptions, write_block};
 use crate::head::source::HeadSource;
 
@@ -20,8 +21,29 @@ impl Shared {
         }
         if let Some(end) = cut_until {
             self.head.truncate_log(end)?;
+            self.cut_late()?;
+        }
+        // Stopping early when the head is due again: appends matter more.
+        while self.closing.check().is_ok() && !self.head.is_compactable() {
+            if !self
+                .blocks
+                .compact_blocks(self.head_bytes(), &self.closing)?
+            {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Looks at the directory again and removes what retention ends.
+    pub(super) fn reload_blocks(&self) -> Result<(), Error> {
+        let _changing = self.changing_blocks.lock();
+        self.blocks.reload(self.head_bytes())
+    }
+
+    /// Bytes of log and head chunk files.
+    fn head_bytes(&self) -> u64 {
+        dir_bytes(&self.dir.join("wal")) + self.head.files.bytes()
     }
 
     /// Makes the oldest range of the head a block; returns its end.
@@ -59,7 +81,7 @@ impl Shared {
         {
             let _view = self.view.write();
             if written.is_some() {
-                self.blocks.reload()?;
+                self.blocks.reload(self.head_bytes())?;
             }
             head.hide_before(end);
         }
@@ -70,8 +92,41 @@ impl Shared {
         Ok(end)
     }
 
+    /// Makes blocks of the late samples, one a range.
+    fn cut_late(&self) -> Result<(), Error> {
+        let head = &self.head;
+        let Some((last, last_segment)) = head.write_late()? else {
+            return Ok(());
+        };
+        let Some((oldest, newest)) = head.out_of_order.range() else {
+            return Ok(());
+        };
+        let range = head.rules.range_ms;
+        let mut begin = oldest.div_euclid(range).saturating_mul(range);
+        while begin <= newest {
+            self.closing.check()?;
+            let end = begin.saturating_add(range);
+            let mut source = HeadSource::late(head.clone(), begin, end.saturating_sub(1), last);
+            if source.len() > 0 {
+                let mut compaction = Compaction {
+                    level: 1,
+                    ..Compaction::default()
+                };
+                compaction.hints.push(FROM_OUT_OF_ORDER.to_owned());
+                let options = self.write_options();
+                write_block(&self.dir, &mut source, (begin, end), compaction, &options)?;
+            }
+            begin = end;
+        }
+        // Queries that begin now find the late samples in both places until those before are through.
+        self.blocks.reload(self.head_bytes())?;
+        head.truncate_late(last);
+        self.late_log.truncate(last_segment)
+    }
+
     fn write_options(&self) -> WriteOptions {
         WriteOptions {
+            metrics: Some(self.blocks.metrics().compaction.clone()),
             cancel: self.closing.clone(),
             ..WriteOptions::default()
         }
@@ -85,6 +140,7 @@ impl Shared {
     ) -> Result<(), Error> {
         let _changing = self.changing_blocks.lock();
         for matchers in selectors {
+            self.blocks.delete(mint, maxt, matchers)?;
             self.head.delete(mint, maxt, matchers)?;
         }
         Ok(())
@@ -92,11 +148,13 @@ impl Shared {
 
     pub(super) fn clean_tombstones(&self) -> Result<(), Error> {
         let _changing = self.changing_blocks.lock();
-        Ok(())
+        self.blocks
+            .clean_tombstones(self.head_bytes(), &self.closing)
     }
 
     pub(super) fn snapshot(&self, dir: &Path, with_head: bool) -> Result<(), Error> {
         let _changing = self.changing_blocks.lock();
+        self.blocks.snapshot(dir)?;
         let head = &self.head;
         if with_head && let Some((mint, maxt)) = head.min_time().zip(head.max_time()) {
             head.appenders.wait_for_those_before(Timestamp::MAX);

@@ -80,11 +80,6 @@ pub(super) fn register(
         |head| head.visibility.watermarks().1 as f64,
     );
     gauge(
-        "symbol_table_size_bytes",
-        "Size of symbol table in memory for loaded blocks",
-        |_| 0.0,
-    );
-    gauge(
         "exemplar_max_exemplars",
         "Total number of exemplars the exemplar storage can store, resizeable.",
         |head| head.exemplars.read().len_max() as f64,
@@ -118,7 +113,7 @@ pub(super) fn register(
 }
 
 /// Bytes of the files in `dir` and one level below, as a log has them.
-fn dir_bytes(dir: &Path) -> u64 {
+pub(super) fn dir_bytes(dir: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return 0;
     };

@@ -58,6 +58,9 @@ impl Shared {
         {
             tracing::error!(component = "tsdb", err = %err, "Writing head chunks failed");
         }
+        if is_round && let Err(err) = self.reload_blocks() {
+            tracing::error!(component = "tsdb", err = %err, "reloadBlocks");
+        }
         if (is_round || self.head.is_compactable())
             && let Err(err) = self.compact()
         {

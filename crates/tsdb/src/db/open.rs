@@ -1,6 +1,6 @@
 //! Opening: lock, blocks, head chunk files, log.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,13 +8,14 @@ use parking_lot::{Mutex, RwLock};
 use stdx::cancel::CancelToken;
 use telemetry::Registry;
 
+use super::late_log::LateLog;
 use super::maintenance::Maintenance;
 use super::{Db, Shared, gauges};
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, BlocksOptions};
 use crate::head::log::Log;
 use crate::head::series::ChunkRules;
 use crate::head::{Head, replay};
-use crate::head_chunks::{self, HeadChunks};
+use crate::head_chunks::{self, ChunkRef, HeadChunks};
 use crate::lock_file::LockFile;
 use crate::metrics::HeadMetrics;
 use crate::wal::{self, Writer, WriterMetrics};
@@ -34,7 +35,6 @@ impl Db {
         };
         let wal_dir = dir.join("wal");
         wal::create_log_dir(&wal_dir)?;
-        warn_about_other_data(dir);
         let rules = ChunkRules {
             range_ms: options.block_duration_ms,
             samples: options.samples_per_chunk,
@@ -47,20 +47,32 @@ impl Db {
             files,
             HeadMetrics::new(registry),
         ));
-        let blocks = Blocks::open(dir)?;
-        if let Some(end) = blocks.max_time() {
+        let wal_bytes = gauges::dir_bytes(&wal_dir);
+        let blocks_options = BlocksOptions {
+            block_duration_ms: options.block_duration_ms,
+            floats: chunk::Encoding::Xor,
+            block_duration_max_ms: options.block_duration_max_ms.max(options.block_duration_ms),
+            merge_overlapping: options.merge_overlapping,
+            retention: options.retention,
+            head_bytes: wal_bytes + head.files.bytes(),
+        };
+        let blocks = Blocks::open(dir, blocks_options, registry)?;
+        if let Some(end) = blocks.in_order_max_time() {
             head.set_begin(end);
         }
-        let block_count = blocks.len() as f64;
-        registry
-            .gauge(
-                "prometheus_tsdb_blocks_loaded",
-                "Number of currently loaded data blocks",
-            )
-            .set(block_count);
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
-        let log = load_log(&head, &wal_dir, &options, &wal_metrics)?;
+        let (log, last_chunk) = load_log(&head, &wal_dir, &options, &wal_metrics)?;
         *head.wal.lock() = Some(log);
+        head.out_of_order
+            .set_window_ms(options.out_of_order_window_ms);
+        let wbl_metrics = WriterMetrics::new(registry, "prometheus_tsdb_out_of_order_wbl");
+        let late_log = LateLog {
+            dir: dir.join("wbl"),
+            segment_bytes: options.wal_segment_bytes,
+            compression: options.wal_compression,
+            metrics: wbl_metrics,
+        };
+        late_log.load(&head, last_chunk)?;
         let took = start.elapsed();
         head.metrics.replay_duration.set(took.as_secs_f64());
         tracing::info!(
@@ -74,6 +86,7 @@ impl Db {
             dir: dir.to_owned(),
             head,
             blocks,
+            late_log,
             view: RwLock::new(()),
             changing_blocks: Mutex::new(()),
             replay_status: options.replay_status,
@@ -98,7 +111,7 @@ fn load_log(
     dir: &Path,
     options: &Options,
     metrics: &WriterMetrics,
-) -> Result<Log, Error> {
+) -> Result<(Log, ChunkRef), Error> {
     wal::remove_temporary(dir)?;
     let replayed = replay::replay(head, dir, &options.replay_status)?;
     if let Some(corruption) = &replayed.corruption {
@@ -126,18 +139,5 @@ fn load_log(
         options.wal_compression,
         metrics.clone(),
     )?;
-    Ok(Log::new(writer, replayed.newest))
-}
-
-/// Says which data of the reference is in the directory but not served yet.
-fn warn_about_other_data(dir: &Path) {
-    let has_segments = |path: PathBuf| {
-        std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
-    };
-    if has_segments(dir.join("wbl")) {
-        tracing::warn!(
-            component = "tsdb",
-            "Out-of-order data is not supported yet: it is left alone and not served"
-        );
-    }
+    Ok((Log::new(writer, replayed.newest), replayed.last_chunk))
 }

@@ -9,6 +9,7 @@ use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 
 use super::Head;
 use super::open_ranges::OpenRange;
+use super::out_of_order::Late;
 use super::series::{Appended, Fit, LastHistogram, SeriesState, StripCursor};
 use crate::exemplars::{ExemplarRing, Kept};
 use crate::wal;
@@ -24,6 +25,11 @@ pub(crate) struct HeadAppender {
     /// Oldest time taken; fixed when the transaction begins, or with its first sample if the head
     /// was empty then.
     min_valid: Option<Timestamp>,
+    /// Newest time of the head when the transaction began.
+    head_max: Timestamp,
+    /// Whether the batch at hand takes no late samples.
+    reject_late: bool,
+    late: Vec<Late>,
     samples: Vec<(u32, SampleEntry)>,
     histograms: Vec<(u32, HistogramEntry)>,
     /// With the labels of their series.
@@ -47,9 +53,13 @@ impl HeadAppender {
         if let Some(min_valid) = min_valid {
             range.narrow(min_valid);
         }
+        let head_max = head.max_time().unwrap_or(Timestamp::MIN);
         Self {
             head,
             min_valid,
+            head_max,
+            reject_late: false,
+            late: Vec::new(),
             range,
             pinned: Vec::new(),
             samples: Vec::new(),
@@ -129,20 +139,35 @@ impl HeadAppender {
             }
             (value, _) => value,
         };
-        match series.fit(timestamp, &value, min_valid) {
-            Ok(Fit::New) => {}
+        let late_from = head.late_from(self.head_max);
+        let fit = match series.fit(timestamp, &value, min_valid, late_from) {
+            Ok(Fit::Late) if self.reject_late => Err(AppendError::OutOfOrder),
+            fit => fit,
+        };
+        let is_late = match fit {
+            Ok(Fit::New) => false,
+            Ok(Fit::Late) => true,
             Ok(Fit::Repeated) => return Ok(()),
             Err(refused) => {
                 head.metrics.refused(&refused, &value);
                 return Err(refused);
             }
-        }
+        };
         validate(&value)?;
         if !series.logged {
             self.unlogged.push(slot);
         }
         self.pin(slot, series);
         let series_ref = series_ref.0;
+        if is_late {
+            self.late.push(Late {
+                slot,
+                series_ref,
+                timestamp,
+                value,
+            });
+            return Ok(());
+        }
         match value {
             Value::Float(value) => {
                 self.samples.push((
@@ -329,8 +354,9 @@ impl HeadAppender {
     }
 
     /// Adds the logged samples to their series; they become visible together at the end.
-    fn publish(&mut self) {
+    fn publish(&mut self) -> Result<(), AppendError> {
         let head = self.head.clone();
+        let late_from = head.late_from(self.head_max);
         let commit = head.visibility.commit();
         let mut cursor = StripCursor::default();
         for slot in &self.unlogged {
@@ -359,7 +385,22 @@ impl HeadAppender {
             };
             let float = matches!(value, Value::Float(_));
             let (sequence, low) = (commit.sequence, commit.low_watermark);
+            // Only needed where the sample may turn out to be late.
+            let copy = late_from.map(|_| value.clone());
             let appended = series.append(timestamp, value, sequence, low, head.rules);
+            if appended == Appended::Refused
+                && let Some(value) = copy
+                && series.last_time().is_some_and(|last| timestamp < last)
+                && late_from.is_some_and(|oldest| timestamp >= oldest)
+            {
+                self.late.push(Late {
+                    slot,
+                    series_ref: series.series_ref,
+                    timestamp,
+                    value,
+                });
+                continue;
+            }
             if appended == Appended::Begun(true) {
                 closed.push(slot);
             }
@@ -378,8 +419,19 @@ impl HeadAppender {
         }
         head.note_closed(&mut closed);
         self.publish_exemplars();
+        let late = std::mem::take(&mut self.late);
+        let added = head.add_late(&late, commit.sequence);
         commit.publish();
         head.metrics.committed(&tally);
+        match added {
+            Ok(late) => {
+                head.metrics.committed_late(&late);
+                Ok(())
+            }
+            Err(err) => Err(AppendError::Io(format!(
+                "log out of order samples into the WBL: {err}"
+            ))),
+        }
     }
 
     fn publish_exemplars(&mut self) {
@@ -497,6 +549,7 @@ impl Appender for HeadAppender {
         results.clear();
         exemplar_results.clear();
         let head = self.head.clone();
+        self.reject_late = batch.reject_out_of_order;
         {
             let refs = head.series.refs.read();
             let mut cursor = StripCursor::default();
@@ -525,7 +578,9 @@ impl Appender for HeadAppender {
     }
 
     fn oldest_taken(&self) -> Option<Timestamp> {
-        self.min_valid
+        // With a window for late samples it depends on the series.
+        let window = self.head.out_of_order.window_ms();
+        self.min_valid.filter(|_| window == 0)
     }
 
     fn append_exemplar(
@@ -567,8 +622,7 @@ impl Appender for HeadAppender {
 
     fn commit(mut self: Box<Self>) -> Result<(), AppendError> {
         self.log()?;
-        self.publish();
-        Ok(())
+        self.publish()
     }
 
     fn rollback(self: Box<Self>) {}

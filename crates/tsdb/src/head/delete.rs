@@ -22,9 +22,12 @@ impl Head {
     ) -> Result<(), Error> {
         // A checkpoint must find what is logged before it in memory.
         let _maintenance = self.maintenance.lock();
-        let Some((oldest, newest)) = self.min_time().zip(self.max_time()) else {
+        let Some((mut oldest, newest)) = self.min_time().zip(self.max_time()) else {
             return Ok(());
         };
+        if let Some((late, _)) = self.out_of_order.range() {
+            oldest = oldest.min(late);
+        }
         let (mint, maxt) = (mint.max(oldest), maxt.min(newest));
         if mint > maxt {
             return Ok(());
@@ -41,7 +44,12 @@ impl Head {
             let Some(state) = strip.series(slot).filter(|state| state.series_ref != 0) else {
                 continue;
             };
-            let range = state.first_sample_time(&self.files).zip(state.last_time());
+            let in_order = state.first_sample_time(&self.files).zip(state.last_time());
+            let late = state.late().and_then(|late| late.range());
+            let range = match (in_order, late) {
+                (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+                (one, other) => one.or(other),
+            };
             let Some((first, last)) = range.filter(|(first, last)| *first <= maxt && *last >= mint)
             else {
                 continue;

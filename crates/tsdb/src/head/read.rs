@@ -9,10 +9,11 @@ use stdx::cancel::CancelToken;
 use storage::{LabelHints, MatcherSet, Querier, SelectHints, SeriesSet, StorageError, Warnings};
 
 use super::open_ranges::OpenRange;
-use super::series::StripCursor;
+use super::series::{SeriesState, StripCursor};
 use super::symbols::SymbolId;
 use super::visibility::Snapshot;
 use super::{Head, label_sets, series};
+use crate::head_chunks::HeadChunks;
 
 /// Series between two looks at the cancel token.
 const CANCEL_STRIDE: usize = 4096;
@@ -21,36 +22,64 @@ const CANCEL_STRIDE: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct HeadQuerier {
     head: Arc<Head>,
-    mint: Timestamp,
-    maxt: Timestamp,
+    range: Range,
     snapshot: Arc<Snapshot>,
     /// Holds truncation of what may be read back.
-    range: Arc<OpenRange>,
+    open_range: Arc<OpenRange>,
+}
+
+/// Times to read; both ends are included.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    /// Of late samples.
+    mint: Timestamp,
+    /// Of samples in order: what is before is in blocks.
+    in_order_mint: Timestamp,
+    maxt: Timestamp,
+}
+
+impl Range {
+    /// What of it is in `mint..=maxt`.
+    fn cut(self, mint: Timestamp, maxt: Timestamp) -> Self {
+        Self {
+            mint: self.mint.max(mint),
+            in_order_mint: self.in_order_mint.max(mint),
+            maxt: self.maxt.min(maxt),
+        }
+    }
+
+    /// Whether a series may have visible samples in it.
+    fn may_reach(self, state: &SeriesState, snapshot: &Snapshot, files: &HeadChunks) -> bool {
+        state.may_have(self.in_order_mint, self.maxt, snapshot, files)
+            || state
+                .late()
+                .is_some_and(|late| late.may_have(self.mint, self.maxt, snapshot))
+    }
 }
 
 impl HeadQuerier {
     /// A view on `mint <= t <= maxt`, without what blocks have taken over.
     pub(crate) fn new(head: Arc<Head>, mint: Timestamp, maxt: Timestamp) -> Self {
-        let mint = mint.max(head.readable_from());
-        let range = Arc::new(head.readers.enter(mint, maxt));
+        let range = Range {
+            mint,
+            in_order_mint: mint.max(head.readable_from()),
+            maxt,
+        };
+        // Blocks take over late samples of any time.
+        let late = head.out_of_order.range().is_some();
+        let from = if late { mint } else { range.in_order_mint };
+        let open_range = Arc::new(head.readers.enter(from, maxt));
         let snapshot = Arc::new(head.visibility.snapshot());
         Self {
             head,
-            mint,
-            maxt,
-            snapshot,
             range,
+            snapshot,
+            open_range,
         }
     }
 
     /// Slots of series that satisfy `matchers` and may have visible samples in the range.
-    fn slots(
-        &self,
-        matchers: &MatcherSet,
-        mint: Timestamp,
-        maxt: Timestamp,
-        cancel: &CancelToken,
-    ) -> Result<Vec<u32>, StorageError> {
+    fn slots(&self, matchers: &MatcherSet, cancel: &CancelToken) -> Result<Vec<u32>, StorageError> {
         let candidates = self.head.slots(matchers, cancel)?;
         let mut slots = Vec::with_capacity(candidates.len());
         let mut cursor = StripCursor::default();
@@ -61,10 +90,10 @@ impl HeadQuerier {
             let Some(strip) = self.head.series.seek(&mut cursor, slot) else {
                 continue;
             };
-            if strip
-                .series(slot)
-                .is_some_and(|state| state.may_have(mint, maxt, &self.snapshot, &self.head.files))
-            {
+            if strip.series(slot).is_some_and(|state| {
+                self.range
+                    .may_reach(state, &self.snapshot, &self.head.files)
+            }) {
                 slots.push(slot);
             }
         }
@@ -72,8 +101,10 @@ impl HeadQuerier {
     }
 
     fn outside_head(&self) -> bool {
-        let range = self.head.min_time().zip(self.head.max_time());
-        range.is_none_or(|(oldest, newest)| self.maxt < oldest || self.mint > newest)
+        let in_order = self.head.min_time().zip(self.head.max_time());
+        let ranges = [in_order, self.head.out_of_order.range()];
+        let overlaps = |(oldest, newest)| self.range.maxt >= oldest && self.range.mint <= newest;
+        !ranges.into_iter().flatten().any(overlaps)
     }
 
     /// Texts of symbols, sorted, at most `limit` (0: all).
@@ -97,7 +128,7 @@ impl Querier for HeadQuerier {
         matchers: &MatcherSet,
         cancel: &CancelToken,
     ) -> Result<Box<dyn SeriesSet>, StorageError> {
-        let mut slots = self.slots(matchers, self.mint, self.maxt, cancel)?;
+        let mut slots = self.slots(matchers, cancel)?;
         let mut labels = None;
         if sort {
             let mut sorted = labels_of(&self.head, &slots, cancel)?;
@@ -117,9 +148,8 @@ impl Querier for HeadQuerier {
         Ok(Box::new(HeadSeriesSet {
             head: self.head.clone(),
             snapshot: self.snapshot.clone(),
-            _range: self.range.clone(),
-            mint: self.mint,
-            maxt: self.maxt,
+            _open_range: self.open_range.clone(),
+            range: self.range,
             slots,
             labels,
         }))
@@ -141,7 +171,7 @@ impl Querier for HeadQuerier {
         let values = if matchers.is_empty() {
             postings.read().values(&symbols)
         } else {
-            let slots = self.slots(matchers, self.mint, self.maxt, &CancelToken::new())?;
+            let slots = self.slots(matchers, &CancelToken::new())?;
             let mut values = BTreeSet::new();
             let mut cursor = StripCursor::default();
             for slot in slots {
@@ -165,7 +195,7 @@ impl Querier for HeadQuerier {
         let names = if matchers.is_empty() {
             self.head.postings.names()
         } else {
-            let slots = self.slots(matchers, self.mint, self.maxt, &CancelToken::new())?;
+            let slots = self.slots(matchers, &CancelToken::new())?;
             let mut names = BTreeSet::new();
             let mut cursor = StripCursor::default();
             for slot in slots {
@@ -202,9 +232,8 @@ fn labels_of(
 struct HeadSeriesSet {
     head: Arc<Head>,
     snapshot: Arc<Snapshot>,
-    _range: Arc<OpenRange>,
-    mint: Timestamp,
-    maxt: Timestamp,
+    _open_range: Arc<OpenRange>,
+    range: Range,
     slots: Vec<u32>,
     /// There only if the selection had to be sorted by them.
     labels: Option<Vec<Labels>>,
@@ -243,22 +272,35 @@ impl SeriesSet for HeadSeriesSet {
         columns: &mut SampleColumns,
     ) -> Result<(), StorageError> {
         columns.clear();
-        let (mint, maxt) = (mint.max(self.mint), maxt.min(self.maxt));
-        let Some(slot) = self.slot(index).filter(|_| mint <= maxt) else {
+        let range = self.range.cut(mint, maxt);
+        let Some(slot) = self.slot(index).filter(|_| range.mint <= range.maxt) else {
             return Ok(());
         };
-        let extract = {
+        let (extract, late) = {
             let Some(strip) = self.head.series.lock(slot) else {
                 return Ok(());
             };
             let Some(state) = strip.series(slot) else {
                 return Ok(());
             };
-            state.extract(mint, maxt, &self.snapshot, &self.head.files)
+            let (snapshot, files) = (&*self.snapshot, &self.head.files);
+            let extract = (range.in_order_mint <= range.maxt)
+                .then(|| state.extract(range.in_order_mint, range.maxt, snapshot, files));
+            let late = state
+                .late()
+                .map(|late| late.extract(range.mint, range.maxt, snapshot, files));
+            (extract, late)
         };
-        extract
-            .decode(mint, maxt, columns)
-            .map_err(|err| StorageError::Corrupt(format!("head chunk: {err}")))?;
+        let corrupt = |err| StorageError::Corrupt(format!("head chunk: {err}"));
+        if let Some(extract) = extract {
+            extract
+                .decode(range.in_order_mint, range.maxt, columns)
+                .map_err(corrupt)?;
+        }
+        if let Some(late) = late.filter(|late| !late.is_empty()) {
+            late.merge_into(range.mint, range.maxt, columns)
+                .map_err(corrupt)?;
+        }
         if let Some(deleted) = self.head.tombstones(slot) {
             series::retain(columns, |timestamp| {
                 !deleted
@@ -276,11 +318,12 @@ impl SeriesSet for HeadSeriesSet {
         maxt: Timestamp,
         columns: &mut SampleColumns,
     ) -> Result<(), StorageError> {
-        let (mint, maxt) = (mint.max(self.mint), maxt.min(self.maxt));
+        let range = self.range.cut(mint, maxt);
         let newest = || {
             let slot = self.slot(index)?;
             let strip = self.head.series.lock(slot)?;
-            let newest = strip.series(slot)?.last_float(mint, maxt, &self.snapshot)?;
+            let state = strip.series(slot).filter(|state| state.late().is_none())?;
+            let newest = state.last_float(range.in_order_mint, range.maxt, &self.snapshot)?;
             drop(strip);
             self.head.tombstones(slot).is_none().then_some(newest)
         };

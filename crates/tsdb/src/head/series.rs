@@ -7,6 +7,7 @@
 mod chunks;
 mod extract;
 mod histograms;
+mod late;
 mod refs;
 mod state;
 
@@ -15,8 +16,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+pub(crate) use chunks::ChunkBytes;
 pub(crate) use extract::retain;
 pub(crate) use histograms::LastHistogram;
+pub(crate) use late::{LateChunk, LateSamples};
 pub(crate) use refs::RefTable;
 pub(crate) use state::{Appended, ChunkRules, Fit, SeriesState};
 

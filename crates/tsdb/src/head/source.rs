@@ -4,11 +4,41 @@ use std::sync::Arc;
 
 use model::Timestamp;
 
-use super::series::STRIP_LEN;
+use super::series::{ChunkBytes, LateChunk, LateSamples, STRIP_LEN, SeriesState};
 use super::symbols::{SymbolId, SymbolSet};
 use super::{Head, label_sets};
 use crate::Error;
 use crate::compact::source::{Source, SourceSeries};
+use crate::head_chunks::ChunkRef;
+
+/// Which chunks of the head.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    InOrder,
+    /// Those of late samples that are in files, up to this one.
+    Late(ChunkRef),
+}
+
+impl Kind {
+    fn reaches(self, state: &SeriesState, mint: Timestamp, maxt: Timestamp, head: &Head) -> bool {
+        match self {
+            Self::InOrder => state.reaches(mint, maxt, &head.files),
+            Self::Late(last) => late_chunks(state, mint, maxt, last).next().is_some(),
+        }
+    }
+}
+
+fn late_chunks(
+    state: &SeriesState,
+    mint: Timestamp,
+    maxt: Timestamp,
+    last: ChunkRef,
+) -> impl Iterator<Item = &LateChunk> {
+    let chunks = state.late().map_or(&[][..], LateSamples::chunks);
+    chunks
+        .iter()
+        .filter(move |chunk| chunk.mint <= maxt && chunk.maxt >= mint && chunk.chunk_ref <= last)
+}
 
 /// Series of the head with chunks in a range. While it is in use, nobody may truncate the head.
 #[derive(Debug)]
@@ -17,6 +47,7 @@ pub(crate) struct HeadSource {
     mint: Timestamp,
     /// Included.
     maxt: Timestamp,
+    kind: Kind,
     /// Order of the strings, by number.
     ranks: Vec<u32>,
     symbols: Vec<String>,
@@ -31,6 +62,16 @@ pub(crate) struct HeadSource {
 impl HeadSource {
     /// All series with chunks that reach into `mint <= t <= maxt`.
     pub(crate) fn new(head: Arc<Head>, mint: Timestamp, maxt: Timestamp) -> Self {
+        Self::of_kind(head, mint, maxt, Kind::InOrder)
+    }
+
+    /// All series with chunks of late samples, up to `last`, that reach into the range. The chunks
+    /// of a series may overlap.
+    pub(crate) fn late(head: Arc<Head>, mint: Timestamp, maxt: Timestamp, last: ChunkRef) -> Self {
+        Self::of_kind(head, mint, maxt, Kind::Late(last))
+    }
+
+    fn of_kind(head: Arc<Head>, mint: Timestamp, maxt: Timestamp, kind: Kind) -> Self {
         let mut used = SymbolSet::new(head.symbols.read().id_count());
         let mut order = Vec::new();
         for first in (0..head.series.len()).step_by(STRIP_LEN as usize) {
@@ -40,7 +81,7 @@ impl HeadSource {
             for slot in first..first + STRIP_LEN {
                 let reaches = strip
                     .series(slot)
-                    .is_some_and(|state| state.reaches(mint, maxt, &head.files));
+                    .is_some_and(|state| kind.reaches(state, mint, maxt, &head));
                 if reaches {
                     used.add_label_set(strip.label_set(slot));
                     order.push(((0, 0), slot));
@@ -52,6 +93,7 @@ impl HeadSource {
             head,
             mint,
             maxt,
+            kind,
             ranks,
             symbols,
             order,
@@ -65,6 +107,27 @@ impl HeadSource {
     /// Number of series.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    fn copy_chunks(&self, state: &SeriesState, series: &mut SourceSeries) -> Result<(), String> {
+        let (mint, maxt, files) = (self.mint, self.maxt, &self.head.files);
+        match self.kind {
+            Kind::InOrder => state.for_each_chunk(mint, maxt, files, |mint, maxt, kind, bytes| {
+                series.push(mint, maxt, kind, bytes);
+                Ok(())
+            }),
+            Kind::Late(last) => {
+                let mut chunks: Vec<LateChunk> =
+                    late_chunks(state, mint, maxt, last).copied().collect();
+                chunks.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
+                for chunk in chunks {
+                    let bytes = ChunkBytes::at(chunk.chunk_ref, files);
+                    let (encoding, data) = bytes.read()?;
+                    series.push(chunk.mint, chunk.maxt, encoding, data);
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Sorts the series from the next one to `end` by their pair number `depth`.
@@ -141,17 +204,7 @@ impl Source for HeadSource {
             };
             series.labels = label_sets::unpack(strip.label_set(slot), &symbols);
             drop(symbols);
-            state
-                .for_each_chunk(
-                    self.mint,
-                    self.maxt,
-                    &head.files,
-                    |mint, maxt, encoding, bytes| {
-                        series.push(mint, maxt, encoding, bytes);
-                        Ok(())
-                    },
-                )
-                .map_err(Error::HeadChunk)?;
+            self.copy_chunks(state, series).map_err(Error::HeadChunk)?;
             drop(strip);
             series
                 .deleted

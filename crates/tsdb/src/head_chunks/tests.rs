@@ -1,5 +1,7 @@
 //! Files of head chunks: what was written is read, damage is found.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn new(series_ref: u64, mint: i64, data: &[u8]) -> NewHeadChunk<'_> {
@@ -150,4 +152,20 @@ fn a_file_without_a_header_is_removed_and_a_gap_is_damage() {
     chunks.remove_from(damage.file).unwrap();
     assert_eq!(chunks.last_file(), 1);
     assert!(!dir.path().join("000003").exists());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_chunks_and_an_end_or_damage(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        good in any::<bool>(),
+    ) {
+        let mut file = vec![1, 0x30, 0xbc, 0x91, 1, 0, 0, 0];
+        file.truncate(if good { 8 } else { 3 });
+        file.extend(bytes);
+        let len = file.len() as u64;
+        if let Err(damage) = scan_file(1, &file, |_| Ok(())) {
+            prop_assert!(damage.offset <= len + 8);
+        }
+    }
 }

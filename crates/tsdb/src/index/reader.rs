@@ -4,22 +4,18 @@ use std::ops::Range;
 use std::path::Path;
 
 use memory::file_map::FileMap;
-use model::{Labels, Matcher, Timestamp};
+use model::Labels;
 
+use crate::checked_once::CheckedOnce;
 use crate::cursor::{Cursor, Truncated};
+use crate::index::match_cache::MatchCache;
+use crate::index::postings::Raw;
+use crate::index::series_entry::{ChunkMeta, ChunkMetas, LabelSymbols};
 use crate::index::toc::Toc;
-use crate::index::{IndexError, MAGIC, postings};
+use crate::index::{IndexError, MAGIC, cut};
 
-/// Where a chunk is and which times it covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChunkMeta {
-    /// First time.
-    pub mint: Timestamp,
-    /// Last time, included.
-    pub maxt: Timestamp,
-    /// Segment file (from 0) in the upper half, offset in the lower.
-    pub chunk_ref: u64,
-}
+/// Series entries start at multiples of it, except in version 1.
+const SERIES_ALIGNMENT: usize = 16;
 
 /// A series as the index has it.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +46,10 @@ pub struct Reader {
     /// For each (name, value) in order: position in the postings offset table, behind the name.
     values: Vec<u32>,
     all: Option<usize>,
+    checked_series: CheckedOnce,
+    /// Lists by place in `values`; that of all series comes last.
+    checked_lists: CheckedOnce,
+    match_cache: MatchCache,
 }
 
 impl Reader {
@@ -61,16 +61,21 @@ impl Reader {
     /// Takes the contents of an index file.
     pub fn new(file: FileMap) -> Result<Self, IndexError> {
         let mut header = Cursor::new(&file);
-        let cut = |_: Truncated| IndexError::new("file too short", 0);
-        if header.u32().map_err(cut)? != MAGIC {
+        if header.u32().map_err(cut("file too short", 0))? != MAGIC {
             return Err(IndexError::new("wrong magic number", 0));
         }
-        let version = header.u8().map_err(cut)?;
+        let version = header.u8().map_err(cut("file too short", 0))?;
         if !(1..=3).contains(&version) {
             return Err(IndexError::new("unknown version", 4));
         }
         let toc = Toc::parse(&file)?;
         let symbols = symbol_positions(&file, toc.symbols)?;
+        // Entries of version 1 may lie in the same sixteen bytes: each is checked each time.
+        let series_parts = if version == 1 {
+            0
+        } else {
+            toc.postings.div_ceil(SERIES_ALIGNMENT)
+        };
         let mut reader = Self {
             file,
             version,
@@ -79,26 +84,30 @@ impl Reader {
             names: Vec::new(),
             values: Vec::new(),
             all: None,
+            checked_series: CheckedOnce::new(series_parts),
+            checked_lists: CheckedOnce::default(),
+            match_cache: MatchCache::default(),
         };
         reader.read_postings_table()?;
+        reader.checked_lists = CheckedOnce::new(reader.values.len() + 1);
         Ok(reader)
     }
 
     fn read_postings_table(&mut self) -> Result<(), IndexError> {
         let start = self.toc.postings_table;
-        let cut = |_: Truncated| IndexError::new("postings table cut short", start);
-        let body = section(&self.file, start)?;
+        let short = || cut("postings table cut short", start);
+        let body = section(&self.file, start, true)?;
         let base = start + 4;
         let mut cursor = Cursor::new(body);
-        let count = cursor.u32().map_err(cut)?;
+        let count = cursor.u32().map_err(short())?;
         for _ in 0..count {
-            if cursor.uvarint().map_err(cut)? != 2 {
+            if cursor.uvarint().map_err(short())? != 2 {
                 return Err(IndexError::new("postings table entry is no pair", start));
             }
-            let name = text(cursor.bytes().map_err(cut)?, start)?;
+            let name = text(cursor.bytes().map_err(short())?, start)?;
             let at = base + body.len() - cursor.rest().len();
-            text(cursor.bytes().map_err(cut)?, start)?;
-            let offset = cursor.uvarint().map_err(cut)?;
+            text(cursor.bytes().map_err(short())?, start)?;
+            let offset = cursor.uvarint().map_err(short())?;
             if name.is_empty() {
                 self.all = usize::try_from(offset).ok();
                 continue;
@@ -127,121 +136,83 @@ impl Reader {
 
     /// Values of label `name`, sorted.
     pub fn label_values(&self, name: &str) -> Result<Vec<&str>, IndexError> {
-        let range = self.value_range(name);
-        self.values[range]
-            .iter()
-            .map(|at| self.value_at(*at).map(|(value, _)| value))
+        self.value_range(name)
+            .map(|position| self.value(position as u32))
             .collect()
     }
 
-    fn value_range(&self, name: &str) -> Range<usize> {
-        match self
-            .names
-            .binary_search_by(|found| found.name.as_str().cmp(name))
-        {
+    /// Positions of the values of label `name`, in order.
+    pub(super) fn value_range(&self, name: &str) -> Range<usize> {
+        let by_name = |found: &NameValues| found.name.as_str().cmp(name);
+        match self.names.binary_search_by(by_name) {
             Ok(index) => self.names[index].values.clone(),
             Err(_) => 0..0,
         }
     }
 
-    /// The value at a position of the postings table and where its list is.
-    fn value_at(&self, at: u32) -> Result<(&str, usize), IndexError> {
-        let at = at as usize;
-        let cut = |_: Truncated| IndexError::new("postings table cut short", at);
+    /// The value at a position.
+    pub(super) fn value(&self, position: u32) -> Result<&str, IndexError> {
+        self.value_and_list(position).map(|(value, _)| value)
+    }
+
+    /// The value at a position and where its list is.
+    fn value_and_list(&self, position: u32) -> Result<(&str, usize), IndexError> {
+        let at = self.values.get(position as usize).copied();
+        let at = at.unwrap_or_default() as usize;
+        let short = || cut("postings table cut short", at);
         let mut cursor = Cursor::new(self.file.get(at..).unwrap_or_default());
-        let value = text(cursor.bytes().map_err(cut)?, at)?;
-        let offset = cursor.uvarint().map_err(cut)?;
+        let value = text(cursor.bytes().map_err(short())?, at)?;
+        let offset = cursor.uvarint().map_err(short())?;
         let offset =
             usize::try_from(offset).map_err(|_| IndexError::new("list outside the file", at))?;
         Ok((value, offset))
     }
 
-    /// Series that satisfy all matchers, ascending: which is label order.
-    pub fn select(&self, matchers: &[Matcher]) -> Result<Vec<u32>, IndexError> {
-        let mut found: Option<Vec<u32>> = None;
-        let mut excluded = Vec::new();
-        for matcher in matchers {
-            // A matcher that lacking labels satisfy cannot list what it selects, only what it
-            // excludes: the series whose value does not match.
-            if matcher.matches_empty() {
-                excluded.push(self.union_where(&matcher.name, |value| !matcher.matches(value))?);
-                continue;
-            }
-            let list = self.matching(matcher)?;
-            found = Some(match found {
-                Some(before) => postings::intersect(&before, &list),
-                None => list,
-            });
-            if found.as_ref().is_some_and(Vec::is_empty) {
-                return Ok(Vec::new());
-            }
-        }
-        let mut found = match found {
-            Some(found) => found,
-            None => self.all_series()?,
-        };
-        for list in excluded {
-            found = postings::subtract(&found, &list);
-        }
-        Ok(found)
-    }
-
-    /// Series of a matcher that needs the label to be there.
-    fn matching(&self, matcher: &Matcher) -> Result<Vec<u32>, IndexError> {
-        use model::MatchOp::{Equal, Regex};
-        let literals = match (matcher.op, matcher.regex()) {
-            (Equal, _) => Some(vec![&*matcher.value]),
-            (Regex, Some(regex)) => regex
-                .literal_set()
-                .map(|set| set.iter().map(|value| &**value).collect()),
-            _ => None,
-        };
-        let Some(literals) = literals else {
-            return self.union_where(&matcher.name, |value| matcher.matches(value));
-        };
-        let mut lists = Vec::new();
-        for value in literals {
-            if let Some(offset) = self.find_value(&matcher.name, value)? {
-                lists.push(self.list(offset)?);
-            }
-        }
-        Ok(postings::union(lists))
-    }
-
-    fn find_value(&self, name: &str, value: &str) -> Result<Option<usize>, IndexError> {
+    /// Position of a value of label `name`.
+    pub(super) fn find_value(&self, name: &str, value: &str) -> Result<Option<u32>, IndexError> {
         let range = self.value_range(name);
-        let values = &self.values[range];
-        let (mut low, mut high) = (0, values.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let (found, offset) = self.value_at(values[middle])?;
-            match found.cmp(value) {
-                std::cmp::Ordering::Equal => return Ok(Some(offset)),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
+        let found = self.first_value_not_below(range.clone(), value)?;
+        if found < range.end && self.value(found as u32)? == value {
+            return Ok(Some(found as u32));
         }
         Ok(None)
     }
 
-    fn union_where(&self, name: &str, keep: impl Fn(&str) -> bool) -> Result<Vec<u32>, IndexError> {
-        let mut lists = Vec::new();
-        for at in &self.values[self.value_range(name)] {
-            let (value, offset) = self.value_at(*at)?;
-            if keep(value) {
-                lists.push(self.list(offset)?);
+    /// Position of the first value of a range that is not below `bound`; the range's end if all are.
+    pub(super) fn first_value_not_below(
+        &self,
+        range: Range<usize>,
+        bound: &str,
+    ) -> Result<usize, IndexError> {
+        let (mut low, mut high) = (range.start, range.end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.value(middle as u32)? < bound {
+                low = middle + 1;
+            } else {
+                high = middle;
             }
         }
-        Ok(postings::union(lists))
+        Ok(low)
     }
 
-    fn all_series(&self) -> Result<Vec<u32>, IndexError> {
-        self.all
-            .map_or_else(|| Ok(Vec::new()), |offset| self.list(offset))
+    /// Series that have the value at a position.
+    pub(super) fn list(&self, position: u32) -> Result<&Raw, IndexError> {
+        let (_, offset) = self.value_and_list(position)?;
+        self.list_at(offset, position as usize)
     }
 
-    fn list(&self, offset: usize) -> Result<Vec<u32>, IndexError> {
-        let body = section(&self.file, offset)?;
+    /// All series.
+    pub(super) fn all_series(&self) -> Result<&Raw, IndexError> {
+        match self.all {
+            Some(offset) => self.list_at(offset, self.values.len()),
+            None => Ok(&[]),
+        }
+    }
+
+    fn list_at(&self, offset: usize, place: usize) -> Result<&Raw, IndexError> {
+        let checked = self.checked_lists.contains(place);
+        let body = section(&self.file, offset, !checked)?;
         let (count, refs) = body
             .split_first_chunk::<4>()
             .ok_or(IndexError::new("postings list cut short", offset))?;
@@ -249,81 +220,191 @@ impl Reader {
         if refs.len() != u32::from_be_bytes(*count) as usize || !rest.is_empty() {
             return Err(IndexError::new("postings list of another length", offset));
         }
-        Ok(refs
-            .iter()
-            .map(|bytes| u32::from_be_bytes(*bytes))
-            .collect())
+        if !checked {
+            self.checked_lists.insert(place);
+        }
+        Ok(refs)
+    }
+
+    /// The reference of the series at a position of all series, in label order; `None` behind the
+    /// last.
+    pub fn series_at(&self, position: usize) -> Result<Option<u32>, IndexError> {
+        let all = self.all_series()?;
+        Ok(all.get(position).map(|bytes| u32::from_be_bytes(*bytes)))
     }
 
     /// The series with a reference that [`select`](Self::select) gave.
     pub fn series(&self, series: u32) -> Result<SeriesEntry, IndexError> {
-        let body = self.series_body(series)?;
+        let mut entry = SeriesEntry::default();
+        entry.labels = self.series_into(series, &mut entry.chunks)?;
+        Ok(entry)
+    }
+
+    /// Labels of a series; its chunks replace the contents of `chunks`.
+    pub fn series_into(
+        &self,
+        series: u32,
+        chunks: &mut Vec<ChunkMeta>,
+    ) -> Result<Labels, IndexError> {
+        let labels = self.labels(series)?;
+        chunks.clear();
+        for chunk in self.chunk_metas(series)? {
+            chunks.push(chunk.map_err(cut("series cut short", self.series_offset(series)))?);
+        }
+        Ok(labels)
+    }
+
+    /// Labels of a series.
+    pub fn labels(&self, series: u32) -> Result<Labels, IndexError> {
         let at = self.series_offset(series);
-        let cut = |_: Truncated| IndexError::new("series cut short", at);
-        let mut cursor = Cursor::new(body);
-        let count = cursor.uvarint().map_err(cut)?;
-        let mut pairs = Vec::with_capacity(count.min(64) as usize);
-        for _ in 0..count {
-            let name = self.symbol(cursor.uvarint().map_err(cut)?, at)?;
-            let value = self.symbol(cursor.uvarint().map_err(cut)?, at)?;
+        let mut symbols = self.label_symbols(series)?;
+        let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(16);
+        let mut in_order = true;
+        while let Some((name, value)) = symbols.next().map_err(cut("series cut short", at))? {
+            let (name, value) = (self.symbol(name, at)?, self.symbol(value, at)?);
+            in_order &= !value.is_empty() && pairs.last().is_none_or(|(last, _)| *last < name);
             pairs.push((name, value));
         }
-        Ok(SeriesEntry {
-            labels: Labels::from_pairs(pairs),
-            chunks: chunk_metas(&mut cursor).map_err(cut)?,
+        // An index that somebody made with right checksums and wrong contents is put right.
+        Ok(if in_order {
+            Labels::from_sorted(pairs)
+        } else {
+            Labels::from_pairs(pairs)
         })
     }
 
-    /// Only the chunks of a series: cheaper than [`series`](Self::series).
+    /// Only the chunks of a series.
     pub fn chunks(&self, series: u32) -> Result<Vec<ChunkMeta>, IndexError> {
-        let body = self.series_body(series)?;
         let at = self.series_offset(series);
-        let cut = |_: Truncated| IndexError::new("series cut short", at);
-        let mut cursor = Cursor::new(body);
-        let count = cursor.uvarint().map_err(cut)?;
-        for _ in 0..count.saturating_mul(2) {
-            cursor.uvarint().map_err(cut)?;
-        }
-        chunk_metas(&mut cursor).map_err(cut)
+        let metas: Result<Vec<ChunkMeta>, Truncated> = self.chunk_metas(series)?.collect();
+        metas.map_err(cut("series cut short", at))
     }
 
-    fn series_offset(&self, series: u32) -> usize {
+    /// The chunks of a series, read as they are asked for.
+    pub(crate) fn chunk_metas(&self, series: u32) -> Result<ChunkMetas<'_>, IndexError> {
+        let short = || cut("series cut short", self.series_offset(series));
+        let rest = self.label_symbols(series)?.rest().map_err(short())?;
+        ChunkMetas::new(rest).map_err(short())
+    }
+
+    /// What is wrong with a series whose chunks end early.
+    pub(crate) fn cut_series(&self, series: u32) -> IndexError {
+        IndexError::new("series cut short", self.series_offset(series))
+    }
+
+    /// The symbols of a series' labels.
+    pub(super) fn label_symbols(&self, series: u32) -> Result<LabelSymbols<'_>, IndexError> {
+        let short = || cut("series cut short", self.series_offset(series));
+        LabelSymbols::new(self.series_body(series)?).map_err(short())
+    }
+
+    /// The symbol of a series' value of the label whose name has the symbol `name`.
+    pub(super) fn label_symbol(
+        &self,
+        series: u32,
+        name: Option<u64>,
+    ) -> Result<Option<u64>, IndexError> {
+        let Some(name) = name else {
+            return Ok(None);
+        };
+        let at = self.series_offset(series);
+        let mut symbols = self.label_symbols(series)?;
+        // Symbols are in order of their texts, and so are labels.
+        while let Some((found, value)) = symbols.next().map_err(cut("series cut short", at))? {
+            if found >= name {
+                return Ok((found == name).then_some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where a series' entry is.
+    pub(super) fn series_offset(&self, series: u32) -> usize {
         // Version 1 has byte offsets; since then entries are aligned and counted in 16 bytes.
         if self.version == 1 {
             series as usize
         } else {
-            series as usize * 16
+            series as usize * SERIES_ALIGNMENT
         }
     }
 
     fn series_body(&self, series: u32) -> Result<&[u8], IndexError> {
         let at = self.series_offset(series);
-        let cut = |_: Truncated| IndexError::new("series cut short", at);
+        let short = || cut("series cut short", at);
         let section = self.file.get(..self.toc.postings).unwrap_or_default();
         if at < self.toc.symbols {
             return Err(IndexError::new("series outside its section", at));
         }
         let mut cursor = Cursor::new(section.get(at..).unwrap_or_default());
-        let body = cursor.bytes().map_err(cut)?;
-        check_crc(body, cursor.take(4).map_err(cut)?, at)?;
+        let body = cursor.bytes().map_err(short())?;
+        let part = at / SERIES_ALIGNMENT;
+        if !self.checked_series.contains(part) {
+            check_crc(body, cursor.take(4).map_err(short())?, at)?;
+            self.checked_series.insert(part);
+        }
         Ok(body)
     }
 
-    fn symbol(&self, index: u64, at: usize) -> Result<&str, IndexError> {
-        let position = if self.version == 1 {
-            usize::try_from(index).ok()
-        } else {
-            usize::try_from(index)
-                .ok()
-                .and_then(|i| self.symbols.get(i))
-                .map(|at| *at as usize)
-        };
-        let unknown = IndexError::new("unknown symbol", at);
+    /// The text of a symbol, as entries refer to it; `at` is the place of the reference.
+    pub(super) fn symbol(&self, symbol: u64, at: usize) -> Result<&str, IndexError> {
+        let position = usize::try_from(symbol).ok().and_then(|symbol| {
+            if self.version == 1 {
+                Some(symbol)
+            } else {
+                self.symbols.get(symbol).map(|at| *at as usize)
+            }
+        });
+        let unknown = || IndexError::new("unknown symbol", at);
         let bytes = position
             .and_then(|position| self.file.get(position..))
-            .ok_or(unknown.clone())?;
-        let bytes = Cursor::new(bytes).bytes().map_err(|_| unknown)?;
+            .ok_or_else(unknown)?;
+        let bytes = Cursor::new(bytes).bytes().map_err(|_| unknown())?;
         text(bytes, at)
+    }
+
+    /// The symbol of a text, as entries refer to it.
+    pub(super) fn find_symbol(&self, wanted: &str) -> Result<Option<u64>, IndexError> {
+        let (mut low, mut high) = (0, self.symbols.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let reference = self.symbol_reference(middle);
+            match self.symbol(reference, self.toc.symbols)?.cmp(wanted) {
+                std::cmp::Ordering::Equal => return Ok(Some(reference)),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(None)
+    }
+
+    /// How entries refer to the symbol of a rank: by its place in version 1, by the rank since.
+    fn symbol_reference(&self, rank: usize) -> u64 {
+        if self.version == 1 {
+            self.symbols.get(rank).copied().map_or(u64::MAX, u64::from)
+        } else {
+            rank as u64
+        }
+    }
+
+    /// All symbols in order.
+    pub fn symbols(&self) -> impl Iterator<Item = Result<&str, IndexError>> {
+        let ranks = 0..self.symbols.len();
+        ranks.map(|rank| self.symbol(self.symbol_reference(rank), self.toc.symbols))
+    }
+
+    /// What expressions are known to match.
+    pub(super) fn match_cache(&self) -> &MatchCache {
+        &self.match_cache
+    }
+
+    /// Bytes of the file.
+    pub fn file_bytes(&self) -> u64 {
+        self.file.len() as u64
+    }
+
+    /// Bytes of memory that find the symbols.
+    pub fn symbol_table_bytes(&self) -> u64 {
+        (self.symbols.len() * size_of::<u32>()) as u64
     }
 
     /// Where the series section starts; for tests and tools.
@@ -332,41 +413,16 @@ impl Reader {
     }
 }
 
-fn chunk_metas(cursor: &mut Cursor<'_>) -> Result<Vec<ChunkMeta>, Truncated> {
-    let count = cursor.uvarint()?;
-    let mut chunks = Vec::with_capacity(count.min(4096) as usize);
-    let mut previous: Option<ChunkMeta> = None;
-    for _ in 0..count {
-        let (mint, chunk) = match previous {
-            None => (cursor.varint()?, None),
-            Some(before) => (
-                before.maxt.wrapping_add(cursor.uvarint()? as i64),
-                Some(before),
-            ),
-        };
-        let maxt = mint.wrapping_add(cursor.uvarint()? as i64);
-        let chunk_ref = match chunk {
-            None => cursor.uvarint()?,
-            Some(before) => before.chunk_ref.wrapping_add_signed(cursor.varint()?),
-        };
-        let meta = ChunkMeta {
-            mint,
-            maxt,
-            chunk_ref,
-        };
-        chunks.push(meta);
-        previous = Some(meta);
-    }
-    Ok(chunks)
-}
-
-/// Body of a section with a 32-bit length before it and a CRC behind it.
-fn section(file: &[u8], offset: usize) -> Result<&[u8], IndexError> {
-    let cut = |_: Truncated| IndexError::new("section cut short", offset);
+/// Body of a section with a 32-bit length before it and a CRC behind it, which is looked at if told.
+fn section(file: &[u8], offset: usize, check: bool) -> Result<&[u8], IndexError> {
+    let short = || cut("section cut short", offset);
     let mut cursor = Cursor::new(file.get(offset..).unwrap_or_default());
-    let len = cursor.u32().map_err(cut)? as usize;
-    let body = cursor.take(len).map_err(cut)?;
-    check_crc(body, cursor.take(4).map_err(cut)?, offset)?;
+    let len = cursor.u32().map_err(short())? as usize;
+    let body = cursor.take(len).map_err(short())?;
+    let crc = cursor.take(4).map_err(short())?;
+    if check {
+        check_crc(body, crc, offset)?;
+    }
     Ok(body)
 }
 
@@ -383,16 +439,16 @@ fn text(bytes: &[u8], offset: usize) -> Result<&str, IndexError> {
 }
 
 fn symbol_positions(file: &[u8], offset: usize) -> Result<Vec<u32>, IndexError> {
-    let cut = |_: Truncated| IndexError::new("symbol table cut short", offset);
-    let body = section(file, offset)?;
+    let short = || cut("symbol table cut short", offset);
+    let body = section(file, offset, true)?;
     let base = offset + 4;
     let mut cursor = Cursor::new(body);
-    let count = cursor.u32().map_err(cut)? as usize;
+    let count = cursor.u32().map_err(short())? as usize;
     let mut positions = Vec::with_capacity(count.min(body.len()));
     for _ in 0..count {
         let at = base + body.len() - cursor.rest().len();
         positions.push(u32::try_from(at).map_err(|_| IndexError::new("table too large", offset))?);
-        cursor.bytes().map_err(cut)?;
+        cursor.bytes().map_err(short())?;
     }
     Ok(positions)
 }

@@ -366,6 +366,6 @@ pub(crate) fn put_uvarint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
-fn put_varint(bytes: &mut Vec<u8>, value: i64) {
+pub(crate) fn put_varint(bytes: &mut Vec<u8>, value: i64) {
     put_uvarint(bytes, (value << 1 ^ value >> 63) as u64);
 }

@@ -14,8 +14,8 @@ use model::{Labels, Metadata, Timestamp};
 pub use decode::{decode, decode_samples};
 pub(crate) use encode::put_uvarint;
 pub use encode::{
-    encode_exemplars, encode_histograms, encode_metadata, encode_samples, encode_series,
-    encode_tombstones,
+    encode_exemplars, encode_histograms, encode_metadata, encode_mmap_markers, encode_samples,
+    encode_series, encode_tombstones,
 };
 
 /// Why a record could not be decoded.

@@ -8,5 +8,6 @@
 mod commit;
 mod cut;
 mod damage;
+mod late;
 mod oracle;
 mod support;

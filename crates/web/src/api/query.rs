@@ -127,7 +127,9 @@ fn failed(err: QueryError) -> ApiError {
         QueryError::Timeout(_) => ErrorKind::Timeout,
         QueryError::Canceled(_) => ErrorKind::Canceled,
         QueryError::Storage(_) => ErrorKind::Internal,
-        QueryError::TooManySamples | QueryError::Execution(_) => ErrorKind::Execution,
+        QueryError::TooManySamples
+        | QueryError::TooMuchMemory { .. }
+        | QueryError::Execution(_) => ErrorKind::Execution,
     };
     ApiError {
         kind,
@@ -142,13 +144,24 @@ fn write(call: &Call, result: QueryResult, limit: usize, out: &mut Vec<u8>) -> A
         ..Remarks::default()
     };
     let mut value = result.value.map_err(failed)?;
+    // The text is about twice as long as what it is made of.
+    let mut memory = result.memory;
+    memory.grow(2 * value.size_bytes()).map_err(failed)?;
     if limit > 0 && truncate(&mut value, limit) {
         remarks.warnings.push(TRUNCATED.to_owned());
     }
     let mut object = json::Object::open(out);
     object.string("resultType", value.type_name());
     write_value(object.key("result"), &value);
-    if !call.form.value("stats").is_empty() {
+    let wanted_stats = call.form.value("stats");
+    if !matches!(wanted_stats, "" | "true" | "all") {
+        remarks.warnings.push(format!(
+            "value {} for parameter \"stats\" is deprecated and will be rejected in the next major \
+             release, use \"true\" or \"all\"",
+            gocompat::quote::quote(wanted_stats)
+        ));
+    }
+    if !wanted_stats.is_empty() {
         write_stats(
             object.key("stats"),
             &result.stats,
@@ -179,8 +192,9 @@ fn truncate(value: &mut Value, limit: usize) -> bool {
 
 fn write_value(out: &mut Vec<u8>, value: &Value) {
     match value {
+        // Unlike elsewhere a scalar never has an exponent.
         Value::Scalar { timestamp, value } => point(out, *timestamp, |out| {
-            json::sample_value(out, *value);
+            json::string(out, &gocompat::float::format_f(*value));
         }),
         Value::String { timestamp, value } => point(out, *timestamp, |out| {
             json::string(out, value);
@@ -246,15 +260,20 @@ fn write_stats(out: &mut Vec<u8>, stats: &QueryStats, per_step: bool) {
     }
     times.close();
     let mut samples = json::Object::open(object.key("samples"));
-    if per_step && !stats.samples_per_step.is_empty() {
-        let steps = samples.key("totalQueryableSamplesPerStep");
-        json::array(steps, &stats.samples_per_step, |out, (timestamp, count)| {
-            point(out, *timestamp, |out| {
-                json::integer(out, count.cast_signed());
+    for (key, steps) in [
+        ("totalQueryableSamplesPerStep", &stats.samples_per_step),
+        ("samplesReadPerStep", &stats.samples_read_per_step),
+    ] {
+        if per_step && !steps.is_empty() {
+            json::array(samples.key(key), steps, |out, (timestamp, count)| {
+                point(out, *timestamp, |out| {
+                    json::integer(out, count.cast_signed());
+                });
             });
-        });
+        }
     }
     samples.integer("totalQueryableSamples", stats.total_samples.cast_signed());
+    samples.integer("samplesRead", stats.samples_read.cast_signed());
     samples.integer("peakSamples", stats.peak_samples.cast_signed());
     samples.close();
     object.close();

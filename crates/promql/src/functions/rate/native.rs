@@ -77,14 +77,14 @@ fn change(
 }
 
 /// Says that custom bounds differed.
-fn note_reconciled(sum_remarks: SumRemarks, remarks: &mut Remarks<'_>) {
+pub(super) fn note_reconciled(sum_remarks: SumRemarks, remarks: &mut Remarks<'_>) {
     if sum_remarks.bounds_reconciled {
         let text = "mismatched custom buckets were reconciled during subtraction".to_owned();
         remarks.notes.info(text, remarks.range_pos);
     }
 }
 
-fn warn_of_kind<'a>(
+pub(super) fn warn_of_kind<'a>(
     mut histograms: impl Iterator<Item = &'a Arc<FloatHistogram>>,
     counter: bool,
     remarks: &mut Remarks<'_>,

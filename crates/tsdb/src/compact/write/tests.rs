@@ -2,24 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use chunk::Encoding;
-use chunk::xor::Appender;
-use model::sample::SampleColumns;
-use model::{Labels, MatchOp, Matcher, Timestamp};
+use model::{Labels, Timestamp};
 use proptest::prelude::*;
 use stdx::cancel::CancelToken;
-use storage::{Querier, SelectHints};
 
 use super::{WriteOptions, write_block};
 use crate::Error;
-use crate::block::Block;
 use crate::block::meta::{Compaction, Meta};
-use crate::block::querier::BlockQuerier;
 use crate::compact::source::{Source, SourceSeries};
-
-type Samples = Vec<(Timestamp, f64)>;
+use crate::compact::test_blocks::{Samples, encoded, labels, read_block};
 
 /// A series of the test source: its chunks and its deleted times.
 #[derive(Debug, Clone, Default)]
@@ -29,10 +22,6 @@ struct TestSeries {
 }
 
 struct TestSource(std::vec::IntoIter<(Labels, TestSeries)>);
-
-fn labels(number: usize) -> Labels {
-    Labels::from_pairs([("__name__", "m"), ("n", &format!("{number:04}"))])
-}
 
 impl TestSource {
     fn new(series: Vec<TestSeries>) -> Self {
@@ -71,14 +60,6 @@ impl Source for TestSource {
     }
 }
 
-fn encoded(samples: &[(Timestamp, f64)]) -> Vec<u8> {
-    let (mut appender, mut bytes) = (Appender::new(), Vec::new());
-    for (time, value) in samples {
-        appender.append(&mut bytes, *time, *value);
-    }
-    bytes
-}
-
 fn write(
     dir: &Path,
     series: Vec<TestSeries>,
@@ -96,22 +77,12 @@ fn write(
 }
 
 fn read(folder: &Path) -> BTreeMap<String, Samples> {
-    let block = Arc::new(Block::open(folder).unwrap());
-    let querier = BlockQuerier::new(block, i64::MIN, i64::MAX);
-    let all = [Matcher::new(MatchOp::Regex, "__name__", ".+").unwrap()];
-    let set = querier
-        .select(true, &SelectHints::default(), &all, &CancelToken::new())
-        .unwrap();
-    let mut columns = SampleColumns::default();
-    let mut found = BTreeMap::new();
-    for index in 0..set.len() {
-        set.read(index, i64::MIN, i64::MAX, &mut columns).unwrap();
-        let samples = columns.timestamps.iter().zip(&columns.values);
-        let samples = samples.map(|(time, value)| (*time, *value)).collect();
-        let number = set.labels(index).value_or_empty("n").to_owned();
-        found.insert(number, samples);
-    }
-    found
+    let found = read_block(folder).into_iter();
+    let named = found.map(|(labels, samples)| {
+        let number = labels.value_or_empty("n").to_owned();
+        (number, samples.into_iter().collect())
+    });
+    named.collect()
 }
 
 fn run(from: Timestamp, count: i64, step: i64) -> Samples {

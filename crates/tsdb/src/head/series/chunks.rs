@@ -63,10 +63,10 @@ pub(crate) enum ChunkBytes {
 
 impl ChunkBytes {
     /// Takes along a chunk in a file.
-    pub(crate) fn mapped(chunk: &MappedChunk, files: &HeadChunks) -> Self {
-        match files.file(chunk.chunk_ref.file) {
-            Some(file) => Self::Mapped(file, chunk.chunk_ref.offset),
-            None => Self::Missing(chunk.chunk_ref),
+    pub(crate) fn at(chunk_ref: ChunkRef, files: &HeadChunks) -> Self {
+        match files.file(chunk_ref.file) {
+            Some(file) => Self::Mapped(file, chunk_ref.offset),
+            None => Self::Missing(chunk_ref),
         }
     }
 

@@ -12,6 +12,7 @@ use storage::AppendError;
 use super::chunks::{ChunkBytes, ClosedChunk, MappedChunk, any_reaches};
 use super::extract::Extract;
 use super::histograms::{HistogramOutcome, LastHistogram, OpenHistograms};
+use super::late::LateSamples;
 use crate::head::visibility::Snapshot;
 use crate::head_chunks::{ChunkRef, HeadChunks};
 
@@ -37,6 +38,7 @@ struct Cold {
     /// Open chunk of histograms; while there is one, the float chunk is empty.
     histograms: Option<Box<OpenHistograms>>,
     metadata: Option<Arc<Metadata>>,
+    late: Option<Box<LateSamples>>,
 }
 
 impl Cold {
@@ -45,6 +47,7 @@ impl Cold {
             && self.closed.is_empty()
             && self.histograms.is_none()
             && self.metadata.is_none()
+            && self.late.is_none()
     }
 }
 
@@ -53,6 +56,8 @@ impl Cold {
 pub(crate) enum Fit {
     /// Behind the newest sample.
     New,
+    /// Before it, but in the window for late samples.
+    Late,
     /// It is the newest sample, once more.
     Repeated,
 }
@@ -182,31 +187,61 @@ impl SeriesState {
         changed
     }
 
-    /// Whether a sample would be taken, by the reference's rules for an in-order head.
+    /// Late samples, if there are any.
+    pub(crate) fn late(&self) -> Option<&LateSamples> {
+        self.cold.as_ref()?.late.as_deref()
+    }
+
+    /// Late samples, made if need be.
+    pub(crate) fn late_mut(&mut self) -> &mut LateSamples {
+        self.cold_mut().late.get_or_insert_default()
+    }
+
+    /// Gives back what late samples needed, if there are none any more.
+    pub(crate) fn tidy_late(&mut self) {
+        if let Some(cold) = &mut self.cold {
+            cold.late.take_if(|late| late.is_empty());
+        }
+        self.tidy_cold();
+    }
+
+    /// Whether a sample would be taken, by the reference's rules. `late_from` is the oldest time a
+    /// late sample may have, if there is a window for them.
     pub(crate) fn fit(
         &self,
         timestamp: Timestamp,
         value: &Value,
         min_valid: Timestamp,
+        late_from: Option<Timestamp>,
     ) -> Result<Fit, AppendError> {
-        if timestamp < min_valid {
-            return Err(AppendError::OutOfBounds);
-        }
         // Without an open chunk (after a restart) the reference finds out at the commit.
-        match self.open_range() {
-            Some((_, last)) if timestamp < last => Err(AppendError::OutOfOrder),
-            Some((_, last)) if timestamp == last => {
-                if self.is_last_value(value) {
+        let last = self.open_range().map(|(_, last)| last);
+        if timestamp >= min_valid {
+            match last {
+                Some(last) if timestamp < last => {}
+                Some(last) if timestamp == last && self.is_last_value(value) => {
                     return Ok(Fit::Repeated);
                 }
-                let &Value::Float(new) = value else {
-                    return Err(AppendError::DuplicateTimestamp);
-                };
-                let existing = self.last_histogram().is_none().then(|| self.open.value());
-                Err(AppendError::duplicate_float(timestamp, existing, new))
+                Some(last) if timestamp == last => {
+                    return Err(self.duplicate(timestamp, value));
+                }
+                _ => return Ok(Fit::New),
             }
-            _ => Ok(Fit::New),
         }
+        match late_from {
+            Some(oldest) if timestamp >= oldest => Ok(Fit::Late),
+            Some(_) => Err(AppendError::TooOld),
+            None if timestamp < min_valid => Err(AppendError::OutOfBounds),
+            None => Err(AppendError::OutOfOrder),
+        }
+    }
+
+    fn duplicate(&self, timestamp: Timestamp, value: &Value) -> AppendError {
+        let &Value::Float(new) = value else {
+            return AppendError::DuplicateTimestamp;
+        };
+        let existing = self.last_histogram().is_none().then(|| self.open.value());
+        AppendError::duplicate_float(timestamp, existing, new)
     }
 
     fn is_last_value(&self, value: &Value) -> bool {
@@ -364,12 +399,14 @@ impl SeriesState {
 
     /// Number of the oldest head chunk file that it needs.
     pub(crate) fn first_file(&self) -> Option<u32> {
-        self.mapped.iter().map(|chunk| chunk.chunk_ref.file).min()
+        let mapped = self.mapped.iter().map(|chunk| chunk.chunk_ref.file);
+        let late = self.late().and_then(LateSamples::first_file);
+        mapped.chain(late).min()
     }
 
     /// Whether it has no samples and nobody is about to add some.
     pub(crate) fn is_removable(&self) -> bool {
-        self.pins == 0 && self.last_time().is_none()
+        self.pins == 0 && self.last_time().is_none() && self.late().is_none()
     }
 
     /// Drops chunks whose samples are all before `mint`; returns how many.
@@ -495,7 +532,7 @@ impl SeriesState {
         };
         let from = self.mapped.partition_point(|chunk| chunk.maxt < mint);
         for chunk in self.mapped.get(from..).unwrap_or_default() {
-            extract.closed.push(ChunkBytes::mapped(chunk, files));
+            extract.closed.push(ChunkBytes::at(chunk.chunk_ref, files));
             if chunk.maxt >= maxt {
                 // Later ones begin behind it.
                 break;
@@ -536,7 +573,7 @@ impl SeriesState {
         for chunk in &self.mapped {
             let first = chunk.mint(files);
             if chunk.maxt >= mint && first <= maxt {
-                let bytes = ChunkBytes::mapped(chunk, files);
+                let bytes = ChunkBytes::at(chunk.chunk_ref, files);
                 let (encoding, data) = bytes.read()?;
                 each(first, chunk.maxt, encoding, data)?;
             }
@@ -567,6 +604,7 @@ impl SeriesState {
             size_of::<Cold>()
                 + cold.unsettled.capacity() * 16
                 + cold.closed.capacity() * size_of::<ClosedChunk>()
+                + cold.late.as_ref().map_or(0, |late| late.heap_bytes())
         });
         [
             rare + self.mapped.capacity() * size_of::<MappedChunk>(),

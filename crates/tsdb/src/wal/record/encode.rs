@@ -46,6 +46,16 @@ pub fn encode_tombstones(tombstones: &[TombstoneEntry]) -> Vec<u8> {
     out
 }
 
+/// A record of series and the head chunks that hold what the log said of them so far.
+pub fn encode_mmap_markers(markers: &[(u64, u64)]) -> Vec<u8> {
+    let mut out = vec![kind::MMAP_MARKERS];
+    for (series_ref, chunk_ref) in markers {
+        out.extend_from_slice(&series_ref.to_be_bytes());
+        out.extend_from_slice(&chunk_ref.to_be_bytes());
+    }
+    out
+}
+
 /// An exemplars record.
 pub fn encode_exemplars(exemplars: &[ExemplarEntry]) -> Vec<u8> {
     let mut out = vec![kind::EXEMPLARS];

@@ -75,12 +75,14 @@ fn a_chunk_is_closed_when_its_bytes_are_too_many() {
 fn repeats_are_told_from_other_values() {
     let state = filled([5].into_iter(), |_| f64::NAN);
     let nan = Value::Float(f64::NAN);
-    assert_eq!(state.fit(5, &nan, 0), Ok(Fit::Repeated));
+    assert_eq!(state.fit(5, &nan, 0, None), Ok(Fit::Repeated));
     assert_eq!(
-        state.fit(5, &Value::Float(0.0), 0),
+        state.fit(5, &Value::Float(0.0), 0, None),
         Err(AppendError::duplicate_float(5, Some(f64::NAN), 0.0))
     );
-    assert_eq!(state.fit(6, &nan, 0), Ok(Fit::New));
-    assert_eq!(state.fit(4, &nan, 0), Err(AppendError::OutOfOrder));
-    assert_eq!(state.fit(4, &nan, 5), Err(AppendError::OutOfBounds));
+    assert_eq!(state.fit(6, &nan, 0, None), Ok(Fit::New));
+    assert_eq!(state.fit(4, &nan, 0, None), Err(AppendError::OutOfOrder));
+    assert_eq!(state.fit(4, &nan, 5, None), Err(AppendError::OutOfBounds));
+    assert_eq!(state.fit(4, &nan, 5, Some(4)), Ok(Fit::Late));
+    assert_eq!(state.fit(3, &nan, 0, Some(4)), Err(AppendError::TooOld));
 }

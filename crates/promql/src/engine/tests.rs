@@ -1,0 +1,90 @@
+//! Limits of queries.
+
+use memory::budget::Budget;
+use model::Labels;
+use stdx::cancel::CancelToken;
+use storage::memory_store::MemoryStore;
+use storage::{Appendable, Batch, BatchTimes};
+
+use super::*;
+
+/// `series` series of metric `m` with a sample a second for 100 seconds.
+fn store(series: usize) -> MemoryStore {
+    let store = MemoryStore::new();
+    let mut appender = store.appender();
+    for index in 0..series {
+        let number = index.to_string();
+        let labels = Labels::from_pairs([("__name__", "m"), ("n", number.as_str())]);
+        let series = appender.series(&labels).expect("series");
+        for second in 0..100 {
+            let batch = Batch {
+                series: &[series],
+                times: BatchTimes::Same(second * 1000),
+                values: &[second as f64],
+                histograms: &[],
+                start_timestamps: &[],
+                exemplars: &[],
+                reject_out_of_order: false,
+            };
+            appender
+                .append(&batch, &mut Vec::new(), &mut Vec::new())
+                .expect("appended");
+        }
+    }
+    appender.commit().expect("committed");
+    store
+}
+
+fn run(options: EngineOptions, text: &str) -> Result<Value, QueryError> {
+    let engine = Engine::new(options);
+    let store = store(50);
+    let query = engine
+        .range_query(&store, &QueryOptions::default(), text, (0, 99_000, 1000))
+        .expect("prepared");
+    query.exec(&CancelToken::new()).value
+}
+
+#[test]
+fn a_query_that_would_hold_too_much_memory_is_refused_with_its_place() {
+    let all = Budget::new("queries", 1 << 30);
+    let options = |query_bytes_max| EngineOptions {
+        memory: all.clone(),
+        query_bytes_max,
+        ..EngineOptions::default()
+    };
+    let error = run(options(20_000), "1 + sort(m)").expect_err("refused");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("query memory limit exceeded: used ")
+            && text.contains(" of 20000 bytes")
+            && text.ends_with(" at 1:10"),
+        "{text}"
+    );
+    // What is added up as it comes is not held.
+    assert!(run(options(50_000), "sum(m)").is_ok());
+    assert_eq!(all.used_bytes(), 0);
+}
+
+#[test]
+fn all_queries_share_one_limit() {
+    let options = EngineOptions {
+        memory: Budget::new("queries", 20_000),
+        ..EngineOptions::default()
+    };
+    let text = run(options, "m").expect_err("refused").to_string();
+    let start = "memory limit of all queries together exceeded: used ";
+    assert!(text.starts_with(start), "{text}");
+}
+
+#[test]
+fn a_query_that_would_hold_too_many_samples_is_refused() {
+    let options = EngineOptions {
+        max_samples: 100,
+        ..EngineOptions::default()
+    };
+    let error = run(options, "m").expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "query processing would load too many samples into memory in query execution"
+    );
+}

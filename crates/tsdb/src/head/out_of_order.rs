@@ -1,0 +1,275 @@
+//! Samples that come out of order, within a window behind the head's newest one.
+//!
+//! They do not go to the write-ahead log and the open chunks but to a log of their own (`wbl`) and
+//! to short sorted lists by series. A full list is written to a head chunk file; a *marker* in the
+//! log, before the samples that come after it, says that what it said of the series before is in
+//! that chunk. Format: `docs/internals/formats/wal.md`.
+
+mod replay;
+
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+
+use model::Timestamp;
+use model::sample::Value;
+use parking_lot::Mutex;
+
+use super::Head;
+use super::series::LateSamples;
+use crate::Error;
+use crate::head_chunks::ChunkRef;
+use crate::wal::record::{
+    HistogramEntry, SampleEntry, encode_histograms, encode_mmap_markers, encode_samples,
+};
+use crate::wal::{Batch, Writer};
+pub(crate) use replay::replay_late;
+
+/// What the head knows of late samples as a whole.
+#[derive(Debug)]
+pub(crate) struct OutOfOrder {
+    /// Milliseconds behind the newest sample of the head that are taken; 0 for none.
+    window_ms: AtomicI64,
+    /// Samples of a list.
+    list_len_max: AtomicU16,
+    /// Their log; `None` until there is a window. Held while late samples are added.
+    pub(crate) log: Mutex<Option<Writer>>,
+    min_time: AtomicI64,
+    max_time: AtomicI64,
+}
+
+impl OutOfOrder {
+    pub(crate) fn new(window_ms: i64, list_len_max: u16) -> Self {
+        Self {
+            window_ms: AtomicI64::new(window_ms),
+            list_len_max: AtomicU16::new(list_len_max.max(1)),
+            log: Mutex::new(None),
+            min_time: AtomicI64::new(Timestamp::MAX),
+            max_time: AtomicI64::new(Timestamp::MIN),
+        }
+    }
+
+    pub(crate) fn window_ms(&self) -> i64 {
+        self.window_ms.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_window_ms(&self, window_ms: i64) {
+        self.window_ms.store(window_ms.max(0), Ordering::Release);
+    }
+
+    fn list_len_max(&self) -> usize {
+        usize::from(self.list_len_max.load(Ordering::Acquire))
+    }
+
+    /// First and last time of late samples, if there are any.
+    pub(crate) fn range(&self) -> Option<(Timestamp, Timestamp)> {
+        let (min, max) = (
+            self.min_time.load(Ordering::Acquire),
+            self.max_time.load(Ordering::Acquire),
+        );
+        (min <= max).then_some((min, max))
+    }
+
+    /// Widens the range of late samples.
+    pub(crate) fn cover(&self, mint: Timestamp, maxt: Timestamp) {
+        self.min_time.fetch_min(mint, Ordering::AcqRel);
+        self.max_time.fetch_max(maxt, Ordering::AcqRel);
+    }
+
+    /// Sets the range of late samples anew.
+    pub(crate) fn reset_range(&self, range: Option<(Timestamp, Timestamp)>) {
+        let (min, max) = range.unwrap_or((Timestamp::MAX, Timestamp::MIN));
+        self.min_time.store(min, Ordering::Release);
+        self.max_time.store(max, Ordering::Release);
+    }
+}
+
+/// A late sample on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Late {
+    pub(crate) slot: u32,
+    pub(crate) series_ref: u64,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) value: Value,
+}
+
+/// Records that are not in the log yet.
+#[derive(Debug, Default)]
+struct Pending {
+    markers: Vec<(u64, u64)>,
+    samples: Vec<SampleEntry>,
+    histograms: Vec<HistogramEntry>,
+}
+
+impl Pending {
+    fn push(&mut self, late: &Late) {
+        match &late.value {
+            Value::Float(value) => self.samples.push(SampleEntry {
+                series_ref: late.series_ref,
+                timestamp: late.timestamp,
+                value: *value,
+            }),
+            value => self.histograms.push(HistogramEntry {
+                series_ref: late.series_ref,
+                timestamp: late.timestamp,
+                value: value.clone(),
+            }),
+        }
+    }
+
+    fn has_samples_of(&self, series_ref: u64) -> bool {
+        self.samples
+            .iter()
+            .any(|sample| sample.series_ref == series_ref)
+            || self
+                .histograms
+                .iter()
+                .any(|sample| sample.series_ref == series_ref)
+    }
+
+    fn log(&mut self, head: &Head, writer: &mut Writer) -> Result<(), Error> {
+        let mut records = Vec::new();
+        if !self.markers.is_empty() {
+            records.push(encode_mmap_markers(&self.markers));
+        }
+        if !self.samples.is_empty() {
+            records.push(encode_samples(&self.samples));
+        }
+        records.extend(encode_histograms(&self.histograms));
+        if records.is_empty() {
+            return Ok(());
+        }
+        writer.write(&Batch::pack(&records, head.wal_compression))?;
+        *self = Self::default();
+        Ok(())
+    }
+}
+
+/// What became of late samples.
+#[derive(Debug, Default)]
+pub(crate) struct LateTally {
+    pub(crate) floats: u64,
+    pub(crate) histograms: u64,
+    /// The list had a sample at that time.
+    pub(crate) repeated: u64,
+}
+
+impl Head {
+    /// Adds late samples of commit `sequence` and logs them; when it returns they are in the log.
+    /// They stay invisible until the commit is published, except that a list which fills up is
+    /// written with what was logged of it.
+    pub(crate) fn add_late(&self, late: &[Late], sequence: u64) -> Result<LateTally, Error> {
+        let mut tally = LateTally::default();
+        if late.is_empty() {
+            return Ok(tally);
+        }
+        let mut log = self.out_of_order.log.lock();
+        let writer = log.as_mut().ok_or(Error::Closed)?;
+        let mut pending = Pending::default();
+        for sample in late {
+            let added = self.add_one_late(sample, sequence, &mut pending, writer)?;
+            if !added {
+                tally.repeated += 1;
+                continue;
+            }
+            pending.push(sample);
+            self.out_of_order.cover(sample.timestamp, sample.timestamp);
+            match sample.value {
+                Value::Float(_) => tally.floats += 1,
+                _ => tally.histograms += 1,
+            }
+        }
+        pending.log(self, writer)?;
+        Ok(tally)
+    }
+
+    fn add_one_late(
+        &self,
+        sample: &Late,
+        sequence: u64,
+        pending: &mut Pending,
+        writer: &mut Writer,
+    ) -> Result<bool, Error> {
+        let full = self.late_list_len(sample.slot) >= self.out_of_order.list_len_max();
+        if full && pending.has_samples_of(sample.series_ref) {
+            // What goes to the chunk is logged before the marker that speaks of it.
+            pending.log(self, writer)?;
+        }
+        let Some(mut strip) = self.series.lock(sample.slot) else {
+            return Ok(false);
+        };
+        let Some(state) = strip.series_mut(sample.slot) else {
+            return Ok(false);
+        };
+        let late = state.late_mut();
+        if full {
+            if let Some(chunk_ref) = late.write(sample.series_ref, &self.files)? {
+                pending.markers.push((sample.series_ref, chunk_ref.into()));
+            }
+        } else if !late.has_list() {
+            pending.markers.push((sample.series_ref, 0));
+        }
+        Ok(late.insert(sample.timestamp, sample.value.clone(), sequence))
+    }
+
+    fn late_list_len(&self, slot: u32) -> usize {
+        self.series
+            .lock(slot)
+            .and_then(|strip| Some(strip.series(slot)?.late()?.list_len()))
+            .unwrap_or(0)
+    }
+
+    /// Writes all lists to files, so that everything late is in chunks up to the place returned
+    /// with the last segment of the log that speaks of them.
+    pub(crate) fn write_late(&self) -> Result<Option<(ChunkRef, u32)>, Error> {
+        // Nobody adds late samples meanwhile.
+        let mut log = self.out_of_order.log.lock();
+        let Some(writer) = log.as_mut() else {
+            return Ok(None);
+        };
+        let mut last: Option<ChunkRef> = None;
+        for slot in 0..self.series.len() {
+            let Some(mut strip) = self.series.lock(slot) else {
+                continue;
+            };
+            let Some(state) = strip.series_mut(slot) else {
+                continue;
+            };
+            let series_ref = state.series_ref;
+            if state.late().is_none() {
+                continue;
+            }
+            let late: &mut LateSamples = state.late_mut();
+            if late.has_list() {
+                late.write(series_ref, &self.files)?;
+            }
+            last = last.max(late.chunks().iter().map(|chunk| chunk.chunk_ref).max());
+        }
+        let segment = writer.segment();
+        writer.next_segment()?;
+        Ok(last.map(|last| (last, segment)))
+    }
+
+    /// Forgets late samples in chunks up to `last`: they are in blocks.
+    pub(crate) fn truncate_late(&self, last: ChunkRef) {
+        self.readers.wait_for_those_before(Timestamp::MAX);
+        let mut range: Option<(Timestamp, Timestamp)> = None;
+        let log = self.out_of_order.log.lock();
+        for slot in 0..self.series.len() {
+            let Some(mut strip) = self.series.lock(slot) else {
+                continue;
+            };
+            let Some(state) = strip.series_mut(slot) else {
+                continue;
+            };
+            if state.late().is_some() {
+                state.late_mut().truncate(last);
+                state.tidy_late();
+            }
+            range = match (range, state.late().and_then(LateSamples::range)) {
+                (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+                (one, other) => one.or(other),
+            };
+        }
+        self.out_of_order.reset_range(range);
+        drop(log);
+    }
+}

@@ -1,0 +1,229 @@
+//! Samples of a series that came out of order: a sorted list in memory, written to a head chunk
+//! file when it is full.
+
+use chunk::Encoding;
+use model::Timestamp;
+use model::sample::{SampleColumns, Value};
+
+use super::chunks::ChunkBytes;
+use crate::compact::{Choice, Encoder};
+use crate::head::visibility::Snapshot;
+use crate::head_chunks::{ChunkRef, HeadChunks, NewHeadChunk};
+
+/// A sample in the list.
+#[derive(Debug, Clone)]
+struct LateSample {
+    timestamp: Timestamp,
+    value: Value,
+    /// Commit that brought it.
+    sequence: u64,
+}
+
+/// A written list, or a part of one kind of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LateChunk {
+    pub(crate) mint: Timestamp,
+    pub(crate) maxt: Timestamp,
+    pub(crate) chunk_ref: ChunkRef,
+}
+
+/// What a series has of late samples.
+#[derive(Debug, Default)]
+pub(crate) struct LateSamples {
+    list: Vec<LateSample>,
+    chunks: Vec<LateChunk>,
+}
+
+impl LateSamples {
+    /// Whether it has a list; if not, the next sample begins one.
+    pub(crate) fn has_list(&self) -> bool {
+        !self.list.is_empty()
+    }
+
+    /// Samples in the list.
+    pub(crate) fn list_len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds a sample to the list; `false` if it has one at that time.
+    pub(crate) fn insert(&mut self, timestamp: Timestamp, value: Value, sequence: u64) -> bool {
+        match self
+            .list
+            .binary_search_by_key(&timestamp, |sample| sample.timestamp)
+        {
+            Ok(_) => false,
+            Err(at) => {
+                let sample = LateSample {
+                    timestamp,
+                    value,
+                    sequence,
+                };
+                self.list.insert(at, sample);
+                true
+            }
+        }
+    }
+
+    /// Adds a chunk found in a file.
+    pub(crate) fn attach(&mut self, chunk: LateChunk) {
+        self.chunks.push(chunk);
+    }
+
+    /// Writes the list to a file and empties it; the place of its last chunk.
+    pub(crate) fn write(
+        &mut self,
+        series_ref: u64,
+        files: &HeadChunks,
+    ) -> Result<Option<ChunkRef>, crate::Error> {
+        let mut columns = SampleColumns::default();
+        for sample in &self.list {
+            columns.push(sample.timestamp, sample.value.clone());
+        }
+        let (mut chunks, mut data) = (Vec::new(), Vec::new());
+        let mut encoder = Encoder::new(u16::MAX, Choice::Floats(Encoding::Xor));
+        for index in 0..columns.len() {
+            encoder
+                .add(&columns, index, &mut chunks, &mut data)
+                .map_err(|err| crate::Error::HeadChunk(err.to_string()))?;
+        }
+        encoder.finish(&mut chunks, &mut data);
+        let new: Vec<NewHeadChunk<'_>> = chunks
+            .iter()
+            .map(|chunk| NewHeadChunk {
+                series_ref,
+                mint: chunk.mint,
+                maxt: chunk.maxt,
+                encoding: chunk.encoding,
+                is_out_of_order: true,
+                data: data.get(chunk.start..chunk.end).unwrap_or_default(),
+            })
+            .collect();
+        let mut refs = Vec::with_capacity(new.len());
+        files.write(&new, &mut refs)?;
+        for (chunk, chunk_ref) in chunks.iter().zip(&refs) {
+            self.chunks.push(LateChunk {
+                mint: chunk.mint,
+                maxt: chunk.maxt,
+                chunk_ref: *chunk_ref,
+            });
+        }
+        self.list.clear();
+        Ok(refs.last().copied())
+    }
+
+    /// Forgets the list; the log has named a chunk that holds it.
+    pub(crate) fn forget_list(&mut self) {
+        self.list.clear();
+    }
+
+    /// Forgets chunks up to a place; they are in blocks.
+    pub(crate) fn truncate(&mut self, last: ChunkRef) {
+        self.chunks.retain(|chunk| chunk.chunk_ref > last);
+        self.chunks.shrink_to_fit();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.chunks.is_empty()
+    }
+
+    pub(crate) fn chunks(&self) -> &[LateChunk] {
+        &self.chunks
+    }
+
+    /// Number of the oldest file it needs.
+    pub(crate) fn first_file(&self) -> Option<u32> {
+        self.chunks.iter().map(|chunk| chunk.chunk_ref.file).min()
+    }
+
+    /// First and last time.
+    pub(crate) fn range(&self) -> Option<(Timestamp, Timestamp)> {
+        let list = self.list.first().zip(self.list.last());
+        let list = list.map(|(first, last)| (first.timestamp, last.timestamp));
+        let chunks = self.chunks.iter().map(|chunk| (chunk.mint, chunk.maxt));
+        chunks
+            .chain(list)
+            .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+    }
+
+    /// Whether there may be visible samples in a range.
+    pub(crate) fn may_have(&self, mint: Timestamp, maxt: Timestamp, snapshot: &Snapshot) -> bool {
+        let chunks = self.chunks.iter();
+        chunks
+            .clone()
+            .any(|chunk| chunk.mint <= maxt && chunk.maxt >= mint)
+            || self.list.iter().any(|sample| {
+                (mint..=maxt).contains(&sample.timestamp) && snapshot.sees(sample.sequence)
+            })
+    }
+
+    /// Copies out what is needed to read a range.
+    pub(crate) fn extract(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        snapshot: &Snapshot,
+        files: &HeadChunks,
+    ) -> LateExtract {
+        let mut chunks: Vec<LateChunk> = self
+            .chunks
+            .iter()
+            .filter(|chunk| chunk.mint <= maxt && chunk.maxt >= mint)
+            .copied()
+            .collect();
+        chunks.sort_by_key(|chunk| (chunk.mint, chunk.maxt));
+        let list = self.list.iter().filter(|sample| {
+            (mint..=maxt).contains(&sample.timestamp) && snapshot.sees(sample.sequence)
+        });
+        LateExtract {
+            chunks: chunks
+                .iter()
+                .map(|chunk| ChunkBytes::at(chunk.chunk_ref, files))
+                .collect(),
+            list: list
+                .map(|sample| (sample.timestamp, sample.value.clone()))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.list.capacity() * size_of::<LateSample>()
+            + self.chunks.capacity() * size_of::<LateChunk>()
+    }
+}
+
+/// Late samples that a reader took along.
+#[derive(Debug, Default)]
+pub(crate) struct LateExtract {
+    chunks: Vec<ChunkBytes>,
+    list: Vec<(Timestamp, Value)>,
+}
+
+impl LateExtract {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.list.is_empty()
+    }
+
+    /// Adds the samples in the range to `columns`, which hold the samples in order: these win where
+    /// times are equal.
+    pub(crate) fn merge_into(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        columns: &mut SampleColumns,
+    ) -> Result<(), String> {
+        let mut part = SampleColumns::default();
+        for chunk in &self.chunks {
+            part.clear();
+            let (encoding, bytes) = chunk.read()?;
+            chunk::decode(encoding, bytes, mint, maxt, &mut part).map_err(|err| err.to_string())?;
+            storage::merge::merge_samples(columns, &part);
+        }
+        part.clear();
+        for (timestamp, value) in &self.list {
+            part.push(*timestamp, value.clone());
+        }
+        storage::merge::merge_samples(columns, &part);
+        Ok(())
+    }
+}

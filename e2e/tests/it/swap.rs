@@ -1,0 +1,138 @@
+//! `kill -9` at any moment, then the reference on the same directory, then back: nothing that was
+//! visible is lost, and neither program refuses what the other left. Blocks are so short that most
+//! kills meet a cut, a compaction, a checkpoint, a truncation or a snapshot.
+//!
+//! Needs the reference's binary in `$FERULA_PEERS/bin`; says so and passes without it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::server::free_address;
+use e2e::{Exporter, Random, Server, http, samples_of};
+
+/// Series that stay.
+const SERIES: u64 = 20;
+/// Scrapes after which the churning series are others.
+const CHURN_SCRAPES: u64 = 15;
+
+const FLAGS: [&str; 3] = [
+    "--storage.tsdb.min-block-duration=2s",
+    "--storage.tsdb.max-block-duration=18s",
+    "--web.enable-admin-api",
+];
+
+/// Every sample seen: series, then time in milliseconds, then value.
+type Seen = BTreeMap<String, BTreeMap<i64, String>>;
+
+fn page(scrape: u64) -> String {
+    let staying = (0..SERIES).map(|index| format!("swap_series{{index=\"{index}\"}} {scrape}\n"));
+    let era = scrape / CHURN_SCRAPES;
+    let churning =
+        (0..5).map(|index| format!("swap_churn{{index=\"{index}\",era=\"{era}\"}} {scrape}\n"));
+    staying.chain(churning).collect()
+}
+
+fn samples(server: &Server) -> Result<Seen> {
+    let mut seen = Seen::new();
+    let found = server.query("{__name__=~\"swap_.*\"}[2h]")?;
+    for series in found.as_array().into_iter().flatten() {
+        let times = seen.entry(series["metric"].to_string()).or_default();
+        for (seconds, value) in samples_of(series) {
+            times.insert((seconds * 1000.0).round() as i64, value);
+        }
+    }
+    Ok(seen)
+}
+
+fn missing(before: &Seen, after: &Seen) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (series, times) in before {
+        for (time, value) in times {
+            if after.get(series).and_then(|found| found.get(time)) != Some(value) {
+                missing.push(format!("{series} {time} {value}"));
+            }
+        }
+    }
+    missing
+}
+
+fn reference() -> Option<PathBuf> {
+    let program = PathBuf::from(std::env::var_os("FERULA_PEERS")?).join("bin/prometheus");
+    program.exists().then_some(program)
+}
+
+/// Opens the directory with the reference and compares.
+fn visit(program: &Path, dir: &Path, seen: &Seen, random: &mut Random) -> Result<()> {
+    let mut server = Server::spawn_program(program, dir, free_address()?, &FLAGS)?;
+    server.wait_until_ready().context("the reference")?;
+    let lost = missing(seen, &samples(&server)?);
+    ensure!(
+        lost.is_empty(),
+        "the reference does not find {} samples, the first: {:?}",
+        lost.len(),
+        lost.first()
+    );
+    thread::sleep(Duration::from_millis(random.below(400)));
+    server.kill()
+}
+
+#[test]
+fn no_kill_and_no_swap_loses_a_sample() -> Result<()> {
+    let Some(program) = reference() else {
+        println!("left out: no reference in $FERULA_PEERS/bin");
+        return Ok(());
+    };
+    let rounds = match std::env::var("FERULA_SWAP_ROUNDS") {
+        Ok(text) => text.parse().context("FERULA_SWAP_ROUNDS")?,
+        Err(_) if std::env::var_os("RUN_SLOW_TESTS").is_some() => 200,
+        Err(_) => 6,
+    };
+    let mut random = Random::from_environment();
+    let scrapes = Arc::new(AtomicU64::new(0));
+    let counter = scrapes.clone();
+    let exporter = Exporter::text(move || page(counter.fetch_add(1, Ordering::Relaxed)))?;
+    let config = format!(
+        "global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}\n\
+         scrape_configs:\n\
+         - job_name: swap\n  static_configs: [{{targets: ['{}']}}]\n",
+        exporter.address()
+    );
+    let dir = tempfile::tempdir()?;
+    let mut seen = Seen::new();
+    for round in 0..rounds {
+        let mut server =
+            Server::start(dir.path(), &config, &FLAGS).with_context(|| format!("round {round}"))?;
+        let lost = missing(&seen, &samples(&server)?);
+        ensure!(
+            lost.is_empty(),
+            "round {round}: lost {} samples, the first: {:?}\n{}",
+            lost.len(),
+            lost.first(),
+            server.log_text()
+        );
+        thread::sleep(Duration::from_millis(random.below(3_500)));
+        if random.below(4) == 0 {
+            // The kill may come in the middle of it; its answer does not matter.
+            let address = server.address();
+            thread::spawn(move || {
+                let _ = http::request(address, "POST", "/api/v1/admin/tsdb/snapshot", &[], b"");
+            });
+        }
+        seen.append(&mut samples(&server)?);
+        thread::sleep(Duration::from_millis(random.below(100)));
+        server.kill()?;
+        visit(&program, dir.path(), &seen, &mut random)
+            .with_context(|| format!("round {round}: {}", dir.path().display()))?;
+    }
+    let blocks = std::fs::read_dir(dir.path().join("data"))?
+        .flatten()
+        .filter(|entry| entry.path().join("meta.json").exists())
+        .count();
+    ensure!(blocks > 0 || rounds < 3, "blocks were cut");
+    Ok(())
+}
