@@ -13,6 +13,7 @@ mod known_series;
 mod labels;
 mod metrics;
 mod negotiate;
+pub mod read;
 mod schemas;
 mod snappy;
 mod symbols;

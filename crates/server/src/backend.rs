@@ -8,10 +8,12 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp as UtcTime;
 use memory::budget::Budget;
 use promql::Engine;
+use remote::receive::read::{ReadOptions, Reader};
 use remote::{Receiver, ReceiverOptions};
 use telemetry::Registry;
+use tokio::sync::Semaphore;
 use tsdb::{Db, NamedCount};
-use web::{Admin, Backend, RuntimeInfo, TsdbInfo, WriteReceiver};
+use web::{Admin, Backend, ReadEndpoint, RuntimeInfo, TsdbInfo, WriteReceiver};
 
 use crate::limits;
 use crate::monitor::Parts;
@@ -45,6 +47,7 @@ pub(crate) fn new(
         tsdb_info: tsdb_info(db),
         exemplars: exemplars(db),
         admin: admin(parts, db),
+        read_endpoint: read_endpoint(parts, db, registry),
         write_receiver: write_receiver(parts, db, registry),
     }
 }
@@ -123,6 +126,35 @@ fn snapshot_name(now: SystemTime) -> String {
     let time = UtcTime::try_from(now).unwrap_or(UtcTime::UNIX_EPOCH);
     let random = RandomState::new().build_hasher().finish() >> 1;
     format!("{}-{random:016x}", time.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+fn read_endpoint(parts: &Parts, db: &Arc<Db>, registry: &Registry) -> ReadEndpoint {
+    let flags = &parts.settings.flags;
+    let state = parts.state.clone();
+    let external_labels = move || {
+        let applied = state.applied.lock();
+        applied
+            .as_ref()
+            .map(|config| config.global.external_labels.to_labels())
+            .unwrap_or_default()
+    };
+    let options = ReadOptions {
+        samples_max: u64::try_from(flags.int("storage.remote.read-sample-limit")).unwrap_or(0),
+        frame_bytes: usize::try_from(flags.int("storage.remote.read-max-bytes-in-frame"))
+            .unwrap_or(0),
+    };
+    let places = match usize::try_from(flags.int("storage.remote.read-concurrent-limit")) {
+        Ok(places @ 1..) => places.min(Semaphore::MAX_PERMITS),
+        _ => Semaphore::MAX_PERMITS,
+    };
+    ReadEndpoint {
+        reader: Arc::new(Reader::new(db.clone(), Box::new(external_labels), options)),
+        places: Arc::new(Semaphore::new(places)),
+        queries: registry.gauge(
+            "prometheus_remote_read_handler_queries",
+            "The current number of remote read queries that are either in execution or queued on the handler.",
+        ),
+    }
 }
 
 /// The remote write receiver, if it is switched on.

@@ -103,7 +103,7 @@ pub(crate) struct ConfigState {
     /// Milliseconds since the epoch.
     pub(crate) loaded_ms: AtomicI64,
     /// What the managers follow now.
-    applied: parking_lot::Mutex<Option<Config>>,
+    pub(crate) applied: parking_lot::Mutex<Option<Config>>,
 }
 
 /// The parts that follow the configuration.

@@ -192,6 +192,7 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         | Endpoint::Metrics
         | Endpoint::Version
         | Endpoint::WalReplay
+        | Endpoint::RemoteRead
         | Endpoint::RemoteWrite
         | Endpoint::ApiOptions => {
             unreachable!("{endpoint:?} is not answered in the envelope")

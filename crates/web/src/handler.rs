@@ -24,6 +24,7 @@ use crate::encoding::Encoding;
 use crate::form::Form;
 use crate::metrics::Metrics;
 use crate::page;
+use crate::remote_read::{self, ReadEndpoint, ResponseBody, full};
 use crate::remote_write::{self, WriteReceiver};
 use crate::router::{self, Endpoint, Routed};
 use crate::targets::TargetSource;
@@ -168,6 +169,8 @@ pub struct Backend {
     pub exemplars: Box<FindExemplars>,
     /// The administrative endpoints, if they are switched on.
     pub admin: Option<Admin>,
+    /// Remote reads.
+    pub read_endpoint: ReadEndpoint,
     /// The remote write receiver, if it is switched on.
     pub write_receiver: Option<WriteReceiver>,
 }
@@ -277,17 +280,23 @@ impl Handler {
     }
 
     /// Answers one request. Dropping the future cancels the query it runs.
-    pub async fn handle<B>(self: &Arc<Self>, request: Request<B>) -> Response<Full<Bytes>>
+    pub async fn handle<B>(self: &Arc<Self>, request: Request<B>) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Some(path) = router::unescape_path(request.uri().path()) else {
-            return text(StatusCode::BAD_REQUEST, "400 Bad Request");
+            return full(text(StatusCode::BAD_REQUEST, "400 Bad Request"));
         };
         let routed = router::find(&self.options.route_prefix, request.method(), &path);
         let query = request.uri().query().map(str::to_owned);
-        match routed {
+        let answer = match routed {
+            Routed::Endpoint(Endpoint::RemoteRead, label, _) => {
+                let started = Instant::now();
+                let answer = self.remote_read(request).await;
+                self.count(&label, started, answer.status(), answer.body());
+                return answer;
+            }
             Routed::Endpoint(endpoint, label, parameter) => {
                 let started = Instant::now();
                 let is_head = *request.method() == Method::HEAD;
@@ -296,7 +305,7 @@ impl Handler {
                     // The reference learns the type from the body it writes, which is none here.
                     answer.headers_mut().remove(header::CONTENT_TYPE);
                 }
-                self.count(&label, started, &answer);
+                self.count(&label, started, answer.status(), answer.body());
                 answer
             }
             Routed::Redirect { path, permanent } => {
@@ -320,15 +329,13 @@ impl Handler {
                 answer
             }
             Routed::NotFound => error(StatusCode::NOT_FOUND, "404 page not found"),
-        }
+        };
+        full(answer)
     }
 
-    fn count(&self, label: &str, started: Instant, answer: &Answer) {
-        let size = answer.body().size_hint().exact().unwrap_or(0);
-        self.metrics
-            .requests
-            .with(&[label, answer.status().as_str()])
-            .inc();
+    fn count(&self, label: &str, started: Instant, status: StatusCode, body: &impl Body) {
+        let size = body.size_hint().exact().unwrap_or(0);
+        self.metrics.requests.with(&[label, status.as_str()]).inc();
         self.metrics
             .durations
             .with(&[label])
@@ -396,6 +403,19 @@ impl Handler {
             Endpoint::RemoteWrite => self.remote_write(request).await,
             _ => self.api(endpoint, parameter, request).await,
         }
+    }
+
+    async fn remote_read<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let readiness = self.readiness();
+        let Some(backend) = self.backend().filter(|_| readiness == Readiness::Ready) else {
+            return full(not_ready(readiness));
+        };
+        let timeout = self.options.read_timeout;
+        remote_read::answer(&backend.read_endpoint, &self.query_pool, request, timeout).await
     }
 
     async fn remote_write<B>(&self, request: Request<B>) -> Answer

@@ -43,6 +43,7 @@ pub(crate) enum Endpoint {
     TsdbStatus,
     WalReplay,
     QueryExemplars,
+    RemoteRead,
     RemoteWrite,
     DeleteSeries,
     CleanTombstones,
@@ -115,6 +116,7 @@ pub(crate) const API: &[Route] = &[
     route("/status/flags", GET, Endpoint::Flags),
     route("/status/tsdb", GET, Endpoint::TsdbStatus),
     route("/status/walreplay", GET, Endpoint::WalReplay),
+    route("/read", &[Method::POST], Endpoint::RemoteRead),
     route("/write", &[Method::POST], Endpoint::RemoteWrite),
     route(
         "/admin/tsdb/delete_series",

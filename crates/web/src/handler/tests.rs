@@ -5,6 +5,7 @@ mod storage_endpoints;
 use std::sync::atomic::AtomicBool;
 
 use model::{Labels, Metadata, MetricType};
+use remote::receive::read::{ReadOptions, Reader};
 use storage::memory_store::MemoryStore;
 use storage::{Appendable, Batch, BatchTimes};
 
@@ -109,6 +110,19 @@ fn options(prefix: &str, lifecycle_enabled: bool) -> Options {
     }
 }
 
+fn read_endpoint() -> ReadEndpoint {
+    let options = ReadOptions {
+        samples_max: 1,
+        frame_bytes: 1 << 20,
+    };
+    let external = Box::new(|| labels(&[("region", "here")]));
+    ReadEndpoint {
+        reader: Arc::new(Reader::new(Arc::new(store()), external, options)),
+        places: Arc::new(tokio::sync::Semaphore::new(1)),
+        queries: Registry::new().gauge("reads", ""),
+    }
+}
+
 fn backend() -> Backend {
     Backend {
         queryable: Arc::new(store()),
@@ -136,6 +150,7 @@ fn backend() -> Backend {
         }),
         exemplars: Box::new(|_, _, _| Ok(Vec::new())),
         admin: None,
+        read_endpoint: read_endpoint(),
         write_receiver: None,
     }
 }

@@ -70,6 +70,7 @@ fn meaning(endpoint: Endpoint) -> &'static str {
         Endpoint::Flags => "all flags with their values",
         Endpoint::TsdbStatus => "cardinality of the head",
         Endpoint::QueryExemplars => "exemplars of the series that an expression selects",
+        Endpoint::RemoteRead => "answers remote reads, with samples or a stream of chunks",
         Endpoint::RemoteWrite => {
             "takes remote write 1.0 and 2.0; needs `--web.enable-remote-write-receiver`"
         }

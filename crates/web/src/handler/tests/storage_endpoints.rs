@@ -240,3 +240,65 @@ async fn remote_write_refuses_for_now_what_memory_has_no_room_for() {
     // Nothing is held any more.
     assert_eq!(write(&handler, "", &small).await.status, 204);
 }
+
+/// A read request for `{l=value}` at all times, with the response types accepted.
+fn read_request(value: &str, types: &[u8]) -> Vec<u8> {
+    let matcher = [b"\x12\x01l\x1a", &[value.len() as u8][..], value.as_bytes()].concat();
+    let mut query = b"\x10\xff\xff\xff\xff\x07\x1a".to_vec();
+    query.push(matcher.len() as u8);
+    query.extend_from_slice(&matcher);
+    let mut message = vec![0x0a, query.len() as u8];
+    message.extend_from_slice(&query);
+    for kind in types {
+        message.extend_from_slice(&[0x10, *kind]);
+    }
+    remote::receive::pack(&message)
+}
+
+async fn read(handler: &Arc<Handler>, body: &[u8]) -> Seen {
+    let request = Request::builder()
+        .method("POST")
+        .uri("/api/v1/read")
+        .body(Full::new(Bytes::copy_from_slice(body)))
+        .expect("a request");
+    send(handler, request).await
+}
+
+#[tokio::test]
+async fn remote_reads_are_answered_whole_or_as_a_stream() {
+    let handler = handler();
+    let seen = read(&handler, &read_request("b", &[])).await;
+    assert_eq!(seen.status, 200);
+    assert_eq!(seen.header("content-type"), "application/x-protobuf");
+    assert_eq!(seen.header("content-encoding"), "snappy");
+    let text = String::from_utf8_lossy(&seen.body).into_owned();
+    assert!(text.contains("region"), "{text:?}");
+    let seen = read(&handler, &read_request("b", &[1, 0])).await;
+    assert_eq!(seen.status, 200);
+    assert_eq!(
+        seen.header("content-type"),
+        "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
+    );
+    assert!(seen.body.len() > 40, "{:?}", seen.body);
+    let seen = read(&handler, &read_request("none", &[1])).await;
+    assert_eq!((seen.status, seen.body.len()), (200, 0));
+    assert_eq!(get(&handler, "/api/v1/read").await.status, 405);
+}
+
+#[tokio::test]
+async fn remote_reads_that_cannot_be_answered_say_why() {
+    let handler = handler();
+    let seen = read(&handler, b"").await;
+    check(&seen, 400, "snappy: corrupt input\n");
+    let seen = read(&handler, &read_request("b", &[7])).await;
+    check(
+        &seen,
+        400,
+        "server does not support any of the requested response types: [7]; supported: map[SAMPLES:{} STREAMED_XOR_CHUNKS:{}]\n",
+    );
+    // Places are given back.
+    for _ in 0..3 {
+        let seen = read(&handler, &read_request("b", &[0])).await;
+        assert_eq!(seen.status, 200);
+    }
+}
