@@ -19,6 +19,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 use jiff::Timestamp as UtcTime;
 use model::Matcher;
+use promql::QueryOrigin;
 use stdx::cancel::{CancelToken, Stop};
 use storage::StorageError;
 
@@ -46,6 +47,8 @@ pub(crate) struct Call {
     pub(crate) parameter: Vec<u8>,
     pub(crate) now: SystemTime,
     pub(crate) cancel: CancelToken,
+    /// Who asks.
+    pub(crate) origin: QueryOrigin,
 }
 
 /// What comes beside the data.
