@@ -464,6 +464,7 @@ impl Query<'_> {
             max_samples: options.max_samples,
             at: Cell::new(self.plan.root.pos),
             text: &self.text,
+            has_types: Cell::new(None),
             counters,
             notes: RefCell::new(Annotations::default()),
             storage_warnings: RefCell::new(Vec::new()),
