@@ -527,10 +527,6 @@ impl Query<'_> {
 }
 
 /// The time that logs tell.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "when a query ran is told to people; no result depends on it"
-)]
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
