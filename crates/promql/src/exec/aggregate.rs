@@ -11,6 +11,7 @@ use promql_parser::ast::{AggregateOp, PosRange};
 
 use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
+use crate::exec::lanes::Lanes;
 use crate::exec::topk::Extremes;
 use crate::exec::{Evaluator, Sink};
 use crate::functions::over_time;
@@ -43,21 +44,32 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        let mut groups: Groups<Vec<Accumulator>> = Groups::default();
+        let op = aggregate.op;
+        let mut groups: Groups<State> = Groups::default();
         let mut ignored = false;
         // Names of metrics whose histograms do not go together.
         let mut incompatible = BTreeSet::new();
         self.vector(&aggregate.vector, grid, &mut |series| {
-            let bytes = grid.len * size_of::<Accumulator>();
-            let group = groups.of(aggregate, &series, bytes, || {
-                vec![Accumulator::default(); grid.len]
+            let state = groups.of(aggregate, &series, Lanes::bytes(grid.len), || {
+                State::Floats(Lanes::new(op, grid.len))
             });
+            if let State::Floats(lanes) = state {
+                if lanes.add(op, &series.column) {
+                    return Ok(());
+                }
+                *state = State::Any(lanes.accumulators(op));
+                groups.charge.grow(grid.len * size_of::<Accumulator>());
+            }
+            let state = groups.of(aggregate, &series, 0, || State::Any(Vec::new()));
+            let State::Any(group) = state else {
+                return Ok(());
+            };
             for (step, accumulator) in group.iter_mut().enumerate() {
                 match series.column.point(step) {
-                    Some(Point::Float(value)) => accumulator.add(aggregate.op, value),
+                    Some(Point::Float(value)) => accumulator.add(op, value),
                     Some(Point::Histogram(histogram)) => {
                         let was_incompatible = accumulator.incompatible;
-                        ignored |= !accumulator.add_histogram(aggregate.op, &histogram);
+                        ignored |= !accumulator.add_histogram(op, &histogram);
                         if accumulator.incompatible && !was_incompatible {
                             incompatible.insert(series.labels.metric_name().to_owned());
                         }
@@ -73,15 +85,20 @@ impl Evaluator<'_> {
         let mut mixed = false;
         let mut remarks = SumRemarks::default();
         for (labels, drop_name, group) in groups.all {
-            let mut column = Column::absent(grid.len);
-            for (step, accumulator) in group.iter().enumerate() {
-                let is_mixed = accumulator.is_mixed(aggregate.op);
-                mixed |= is_mixed;
-                remarks |= accumulator.remarks;
-                if let Some(value) = accumulator.value(aggregate.op) {
-                    column.set(step, value);
+            let column = match group {
+                State::Floats(lanes) => lanes.column(op),
+                State::Any(group) => {
+                    let mut column = Column::absent(grid.len);
+                    for (step, accumulator) in group.iter().enumerate() {
+                        mixed |= accumulator.is_mixed(op);
+                        remarks |= accumulator.remarks;
+                        if let Some(value) = accumulator.value(op) {
+                            column.set(step, value);
+                        }
+                    }
+                    column
                 }
-            }
+            };
             if column.count() > 0 {
                 sink(Series {
                     labels,
@@ -284,9 +301,16 @@ enum Total {
     Mean(HistogramMean),
 }
 
+/// One group.
+enum State {
+    /// As long as there are only floats.
+    Floats(Lanes),
+    Any(Vec<Accumulator>),
+}
+
 /// One group at one step.
 #[derive(Debug, Clone, Default)]
-struct Accumulator {
+pub(super) struct Accumulator {
     /// Floats seen.
     floats: f64,
     /// Histograms seen by an operator that takes them.
@@ -305,7 +329,24 @@ struct Accumulator {
 }
 
 impl Accumulator {
-    fn add(&mut self, op: AggregateOp, value: f64) {
+    pub(super) fn of_floats(floats: f64, value: f64, extra: f64) -> Self {
+        Self {
+            floats,
+            value,
+            extra,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_mean(floats: f64, mean: Mean) -> Self {
+        Self {
+            floats,
+            mean,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn add(&mut self, op: AggregateOp, value: f64) {
         if self.incompatible {
             return;
         }
@@ -376,7 +417,7 @@ impl Accumulator {
         adds && self.floats > 0.0 && self.histograms > 0.0
     }
 
-    fn value(&self, op: AggregateOp) -> Option<Point> {
+    pub(super) fn value(&self, op: AggregateOp) -> Option<Point> {
         let count = self.floats + self.histograms;
         if count == 0.0 || self.is_mixed(op) {
             return None;

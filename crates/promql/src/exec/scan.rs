@@ -51,7 +51,7 @@ impl Evaluator<'_> {
         if start_time && !self.use_start_timestamps {
             return Ok(());
         }
-        self.unique(sink, |sink| {
+        self.unique(selector.has_one_name(), sink, |sink| {
             let mut named = |mut series: Series| {
                 self.drop_name(&mut series);
                 sink(series)
@@ -110,6 +110,8 @@ impl Evaluator<'_> {
             }
             let mut column = Column::absent(grid.len);
             let mut next = 0;
+            let by_step = self.counters.by_step();
+            let mut count = 0;
             for step in 0..grid.len {
                 let time = at(step);
                 while columns
@@ -130,12 +132,18 @@ impl Evaluator<'_> {
                     continue;
                 }
                 if let Some(point) = take(&columns, newest) {
-                    let count = point.sample_count();
-                    self.counters.read(step, count, count);
+                    let samples = point.sample_count();
+                    count += samples;
+                    if by_step {
+                        self.counters.read(step, samples, samples);
+                    }
                     column.set(step, point);
                 }
             }
-            if column.count() > 0 {
+            if count > 0 {
+                if !by_step {
+                    self.counters.read(0, count, count);
+                }
                 sink(Series {
                     labels: set.labels(index),
                     drop_name: false,
@@ -163,7 +171,7 @@ impl Evaluator<'_> {
         let values = values?;
         let param_pos = params.first().map_or(range_pos, |param| param.outer_pos);
         let mut now = vec![0.0; values.len()];
-        self.unique(sink, |sink| {
+        self.unique(source.has_one_name(), sink, |sink| {
             let mut current: Option<Series> = None;
             self.windows(source, grid, &mut |series, step, window| {
                 if step == 0 {
@@ -354,15 +362,22 @@ impl Evaluator<'_> {
         sink: &mut WindowSink<'_>,
     ) -> Result<(), QueryError> {
         let mut slider = Slider::extended(ends.extension, ends.margins_ms);
-        let mut most = 0;
+        let (mut most, mut total, mut total_fresh) = (0, 0, 0);
+        let by_step = self.counters.by_step();
         for step in 0..grid.len {
             let (start, end) = (ends.start(grid, step), ends.end(grid, step));
             let (window, fresh) = slider.window(samples, start, end, grid.time(step));
             let count = window.sample_count();
-            self.counters.read(step, count, fresh);
+            if by_step {
+                self.counters.read(step, count, fresh);
+            } else {
+                total += count;
+                total_fresh += fresh;
+            }
             most = most.max(count);
             sink(series, step, &window)?;
         }
+        self.counters.read(0, total, total_fresh);
         self.touch(most)
     }
 
