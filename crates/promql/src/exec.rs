@@ -37,6 +37,9 @@ pub(crate) use counters::Counters;
 /// What the budget of one query is called.
 pub(crate) const QUERY_BUDGET: &str = "query";
 
+/// Something by label set. The hash is quick and different in each process.
+pub(crate) type LabelsMap<V> = HashMap<Labels, V, foldhash::fast::RandomState>;
+
 /// Takes the series of a node, one by one.
 pub(crate) type Sink<'s> = dyn FnMut(Series) -> Result<(), QueryError> + 's;
 
@@ -53,6 +56,8 @@ pub(crate) struct Evaluator<'a> {
     /// The expression that is being evaluated, and the text that its place is in.
     pub(crate) at: Cell<PosRange>,
     pub(crate) text: &'a str,
+    /// Set by who asks for series of which it does not look at the names: so they may stay.
+    pub(crate) names_unneeded: Cell<bool>,
     /// Whether the store has labels of types or units, once that was asked.
     pub(crate) has_types: Cell<Option<bool>>,
     pub(crate) counters: Counters,
@@ -68,6 +73,9 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
+        if !matches!(node.op, Op::Range { .. }) {
+            self.names_unneeded.set(false);
+        }
         let outer = self.at.replace(node.pos);
         let before = self.counters.held();
         let mut given = 0;
@@ -372,7 +380,7 @@ impl Evaluator<'_> {
     }
 
     /// Whether series in the store have labels that go where the metric name goes.
-    fn store_has_types(&self) -> Result<bool, QueryError> {
+    pub(crate) fn store_has_types(&self) -> Result<bool, QueryError> {
         if let Some(known) = self.has_types.get() {
             return Ok(known);
         }
@@ -518,7 +526,7 @@ pub(crate) fn same_labelset() -> QueryError {
 /// Series by labels; series with the same labels become one if they are never present together.
 #[derive(Default)]
 pub(crate) struct Joined {
-    index: HashMap<Labels, usize>,
+    index: LabelsMap<usize>,
     series: Vec<Series>,
 }
 

@@ -1,11 +1,11 @@
 //! Aggregations whose groups are filled series by series: `sum`, `avg`, `count`, `min`, `max`,
 //! `group`, `stddev`, `stdvar`, `quantile`, `count_values`. The selecting ones are in `topk`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
-use model::label_name::METRIC_NAME;
+use model::label_name::{METADATA_LABELS, METRIC_NAME};
 use model::{FloatHistogram, Labels, LabelsBuilder};
 use promql_parser::ast::{AggregateOp, PosRange};
 
@@ -13,7 +13,7 @@ use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
 use crate::exec::lanes::Lanes;
 use crate::exec::topk::Extremes;
-use crate::exec::{Evaluator, Sink};
+use crate::exec::{Evaluator, LabelsMap, Sink};
 use crate::functions::over_time;
 use crate::kahan::{self, Mean};
 use crate::meter::Charge;
@@ -49,6 +49,11 @@ impl Evaluator<'_> {
         let mut ignored = false;
         // Names of metrics whose histograms do not go together.
         let mut incompatible = BTreeSet::new();
+        let looks_at_names = |label: &String| METADATA_LABELS.contains(&label.as_str());
+        let unneeded = !aggregate.without && !aggregate.grouping.iter().any(looks_at_names);
+        // Under delayed removal the mark that the name goes is passed on.
+        self.names_unneeded
+            .set(unneeded && !self.delayed_name_removal);
         self.vector(&aggregate.vector, grid, &mut |series| {
             let state = groups.of(aggregate, &series, Lanes::bytes(grid.len), || {
                 State::Floats(Lanes::new(op, grid.len))
@@ -201,7 +206,7 @@ impl Evaluator<'_> {
             let label = gocompat::quote::quote(label);
             return Err(QueryError::Execution(format!("invalid label name {label}")));
         }
-        let mut index: HashMap<Labels, usize> = HashMap::new();
+        let mut index: LabelsMap<usize> = LabelsMap::default();
         let mut counted: Vec<Series> = Vec::new();
         self.vector(&aggregate.vector, grid, &mut |series| {
             let group = group_labels(aggregate, &series.labels);
@@ -255,7 +260,7 @@ pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
 pub(super) struct Groups<T> {
     /// What the groups hold.
     charge: Charge,
-    index: HashMap<Labels, usize>,
+    index: LabelsMap<usize>,
     /// Labels, whether the metric name goes in the end, content.
     pub(super) all: Vec<(Labels, bool, T)>,
 }
@@ -264,7 +269,7 @@ impl<T> Default for Groups<T> {
     fn default() -> Self {
         Self {
             charge: Charge::default(),
-            index: HashMap::new(),
+            index: LabelsMap::default(),
             all: Vec::new(),
         }
     }

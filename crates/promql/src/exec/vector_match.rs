@@ -11,7 +11,7 @@ use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
 use crate::exec::binary::{self, Outcome};
 use crate::exec::labels::label_text;
-use crate::exec::{Evaluator, Joined, Sink, same_labelset};
+use crate::exec::{Evaluator, Joined, LabelsMap, Sink, same_labelset};
 use crate::plan::Node;
 
 /// What kind of vector-vector operation.
@@ -41,7 +41,7 @@ impl Shape<'_> {
 /// Numbers for match groups.
 #[derive(Default)]
 struct Signatures {
-    index: HashMap<Labels, usize>,
+    index: LabelsMap<usize>,
     labels: Vec<Labels>,
 }
 
@@ -207,7 +207,7 @@ struct Results {
     by_pair: HashMap<(Option<usize>, Option<usize>, usize), usize>,
     /// The newest of these by series of the "many" side: mostly the next one too.
     newest: Vec<Option<(Option<usize>, usize)>>,
-    by_labels: HashMap<Labels, usize>,
+    by_labels: LabelsMap<usize>,
     series: Vec<Series>,
 }
 
