@@ -19,6 +19,9 @@ const PARTS: &[Part] = &[
     ("queries", queries),
     ("random-queries", random_queries),
     ("check-config", check_config),
+    ("data-dir-swap", data_dir_swap),
+    ("remote", remote),
+    ("directories", directories),
 ];
 
 struct Kit {
@@ -152,10 +155,41 @@ fn random_queries(kit: &Kit) -> Result<()> {
     check(run_pair(kit).arg("--queries").arg(file))
 }
 
+/// Each program opens directories the other one wrote, after SIGKILL.
+fn data_dir_swap(kit: &Kit) -> Result<()> {
+    check(&mut pair(kit, "data_dir_swap.py"))
+}
+
+/// Write requests good and bad to both receivers.
+fn remote(kit: &Kit) -> Result<()> {
+    check(pair(kit, "remote.py").args(["--parts", "accept"]))
+}
+
+/// Our own tests that want the reference beside them: kills and swaps, a simulated day.
+fn directories(kit: &Kit) -> Result<()> {
+    let tests = "test(no_kill_and_no_swap) or test(simulated_day)";
+    let runner = if exists("cargo-nextest") {
+        vec!["nextest", "run", "--no-tests=fail", "-E", tests]
+    } else {
+        vec!["test"]
+    };
+    let mut command = cargo();
+    command
+        .args(runner)
+        .args(["--package", "e2e", "--package", "tsdb"])
+        .env("FERULA_PEERS", &kit.peers);
+    check(&mut command)
+}
+
 fn run_pair(kit: &Kit) -> Command {
+    pair(kit, "run_pair.py")
+}
+
+/// A program of the kit that takes both servers.
+fn pair(kit: &Kit, program: &str) -> Command {
     let mut command = Command::new(&kit.python);
     command
-        .arg(kit.shared.join("conformance/run_pair.py"))
+        .arg(kit.shared.join("conformance").join(program))
         .arg("--reference-bin")
         .arg(kit.peers.join("bin/prometheus"))
         .arg("--candidate-bin")
