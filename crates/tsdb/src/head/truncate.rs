@@ -34,13 +34,14 @@ impl Head {
     /// Waits for queries that still read there; those that begin later must not
     /// ([`hide_before`](Self::hide_before)).
     pub(crate) fn truncate(&self, mint: Timestamp) -> Result<(), Error> {
-        let mut retired = self.maintenance.lock();
-        self.release_slots(&mut retired.slots);
         if self.min_time().is_none_or(|oldest| oldest >= mint) && self.begin() >= mint {
             return Ok(());
         }
         self.metrics.truncations.inc();
+        // Without the lock: chunks are written while a slow query is waited for.
         self.readers.wait_for_those_before(mint);
+        let mut retired = self.maintenance.lock();
+        self.release_slots(&mut retired.slots);
         let begun = Instant::now();
         raise(&self.begin, mint);
         if self.min_time().is_some() {
