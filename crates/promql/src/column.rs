@@ -1,5 +1,6 @@
 //! Series-major columns: one series' values at all steps of an evaluation.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use model::{FloatHistogram, Labels, Timestamp};
@@ -80,8 +81,40 @@ pub(crate) struct Column {
 }
 
 /// Bytes of a column without histograms, its share of the labels included.
-fn column_bytes(len: usize) -> usize {
+pub(crate) fn column_bytes(len: usize) -> usize {
     len * (size_of::<f64>() + size_of::<Kind>()) + 256
+}
+
+/// Values of a scalar by step.
+#[derive(Debug)]
+pub(crate) struct Scalars {
+    values: Vec<f64>,
+    charge: Charge,
+}
+
+impl Scalars {
+    pub(crate) fn new(values: Vec<f64>, charge: Charge) -> Self {
+        Self { values, charge }
+    }
+
+    pub(crate) fn into_column(self) -> Column {
+        drop(self.charge);
+        Column::from_floats(self.values)
+    }
+}
+
+impl Deref for Scalars {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        &self.values
+    }
+}
+
+impl DerefMut for Scalars {
+    fn deref_mut(&mut self) -> &mut [f64] {
+        &mut self.values
+    }
 }
 
 impl Column {

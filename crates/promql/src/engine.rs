@@ -16,7 +16,7 @@ use telemetry::Registry;
 
 use crate::active_queries::ActiveQueries;
 use crate::annotations::{Annotations, Severity};
-use crate::column::{Column, Grid, Series};
+use crate::column::{Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
 use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET};
 use crate::meter::{Charge, Metered};
@@ -499,7 +499,7 @@ impl Query<'_> {
                     value,
                 });
             }
-            let series = Series::unlabelled(Column::from_floats(values));
+            let series = Series::unlabelled(values.into_column());
             return Ok(Value::Matrix(vec![matrix_series(series, &grid)]));
         }
         let series = finished(evaluator, root, &grid)?;

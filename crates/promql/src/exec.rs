@@ -26,10 +26,10 @@ use stdx::cancel::{CancelToken, Stop};
 use storage::{LabelHints, Querier, SelectHints, StorageError};
 
 use crate::annotations::{Annotations, line_and_column};
-use crate::column::{Column, Grid, Kind, Point, Series};
+use crate::column::{Column, Grid, Kind, Point, Scalars, Series};
 use crate::error::{Phase, QueryError};
 use crate::functions::math;
-use crate::meter;
+use crate::meter::{self, Charge};
 use crate::plan::{Extension, Node, Op};
 
 pub(crate) use counters::Counters;
@@ -103,16 +103,25 @@ impl Evaluator<'_> {
     }
 
     /// The values of a scalar node by step.
-    pub(crate) fn scalar(&self, node: &Node, grid: &Grid) -> Result<Vec<f64>, QueryError> {
+    pub(crate) fn scalar(&self, node: &Node, grid: &Grid) -> Result<Scalars, QueryError> {
         self.check()?;
         Ok(match &node.op {
-            Op::Number(value) => vec![*value; grid.len],
-            Op::Time => (0..grid.len).map(|step| seconds(grid.time(step))).collect(),
+            Op::Number(value) => {
+                let charge = self.charge(grid.len * size_of::<f64>())?;
+                Scalars::new(vec![*value; grid.len], charge)
+            }
+            Op::Time => {
+                let charge = self.charge(grid.len * size_of::<f64>())?;
+                let times = (0..grid.len).map(|step| seconds(grid.time(step)));
+                Scalars::new(times.collect(), charge)
+            }
             Op::Invariant(inner) => {
                 let before = self.counters.total();
                 let values = self.scalar(inner, &Grid::instant(grid.start))?;
                 self.counters.repeat_read(before, grid.len);
-                vec![values.first().copied().unwrap_or(f64::NAN); grid.len]
+                let value = values.first().copied().unwrap_or(f64::NAN);
+                let charge = self.charge(grid.len * size_of::<f64>())?;
+                Scalars::new(vec![value; grid.len], charge)
             }
             Op::Negate(inner) => {
                 let mut values = self.scalar(inner, grid)?;
@@ -121,8 +130,8 @@ impl Evaluator<'_> {
             }
             Op::ScalarScalar { op, left, right } => {
                 let mut values = self.scalar(left, grid)?;
-                for (value, other) in values.iter_mut().zip(self.scalar(right, grid)?) {
-                    *value = binary::scalars(*op, *value, other);
+                for (value, other) in values.iter_mut().zip(self.scalar(right, grid)?.iter()) {
+                    *value = binary::scalars(*op, *value, *other);
                 }
                 values
             }
@@ -132,11 +141,11 @@ impl Evaluator<'_> {
                 right,
             } => {
                 let mut values = self.scalar(left, grid)?;
-                for (value, other) in values.iter_mut().zip(self.scalar(right, grid)?) {
+                for (value, other) in values.iter_mut().zip(self.scalar(right, grid)?.iter()) {
                     *value = if *larger {
-                        math::max(*value, other)
+                        math::max(*value, *other)
                     } else {
-                        math::min(*value, other)
+                        math::min(*value, *other)
                     };
                 }
                 values
@@ -147,7 +156,8 @@ impl Evaluator<'_> {
     }
 
     /// `scalar(vector)`: the value where there is exactly one float.
-    fn only_value(&self, vector: &Node, grid: &Grid) -> Result<Vec<f64>, QueryError> {
+    fn only_value(&self, vector: &Node, grid: &Grid) -> Result<Scalars, QueryError> {
+        let charge = self.charge(grid.len * size_of::<(u32, f64)>())?;
         let mut counts = vec![0_u32; grid.len];
         let mut values = vec![f64::NAN; grid.len];
         self.vector(vector, grid, &mut |series| {
@@ -159,7 +169,7 @@ impl Evaluator<'_> {
             }
             Ok(())
         })?;
-        Ok(values)
+        Ok(Scalars::new(values, charge))
     }
 
     fn run(&self, node: &Node, grid: &Grid, sink: &mut Sink<'_>) -> Result<(), QueryError> {
@@ -261,9 +271,10 @@ impl Evaluator<'_> {
                     }
                 })
             }
-            Op::ToVector(scalar) => sink(Series::unlabelled(Column::from_floats(
-                self.scalar(scalar, grid)?,
-            ))),
+            Op::ToVector(scalar) => {
+                let column = self.scalar(scalar, grid)?.into_column();
+                sink(Series::unlabelled(column))
+            }
             Op::HistogramQuantile {
                 vector,
                 quantiles,
@@ -437,6 +448,13 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Takes `bytes` for what is about to be made.
+    pub(crate) fn charge(&self, bytes: usize) -> Result<Charge, QueryError> {
+        let charge = Charge::new(bytes);
+        self.check()?;
+        Ok(charge)
+    }
+
     fn too_much_memory(&self, refused: &BudgetExhausted) -> QueryError {
         let place = if self.text.is_empty() {
             String::new()
@@ -498,7 +516,7 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 /// Values of several scalars at one step.
-fn at_step(params: &[Vec<f64>], step: usize, now: &mut [f64]) {
+fn at_step(params: &[Scalars], step: usize, now: &mut [f64]) {
     for (value, column) in now.iter_mut().zip(params) {
         *value = column.get(step).copied().unwrap_or(f64::NAN);
     }

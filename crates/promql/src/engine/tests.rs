@@ -66,6 +66,26 @@ fn a_query_that_would_hold_too_much_memory_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_cannot_be_held_is_refused_before_it_is_made() {
+    let all = Budget::new("queries", 1 << 30);
+    for text in [
+        "sum_over_time(vector(1)[200y:1ms])",
+        "sum_over_time(vector(time() + time())[200y:1ms])",
+        "sum_over_time(absent(m)[200y:1ms])",
+        "sum_over_time(quantile(0.5, m)[200y:1ms])",
+        "sum_over_time(sum by (n) (m)[200y:1ms])",
+    ] {
+        let options = EngineOptions {
+            memory: all.clone(),
+            ..EngineOptions::default()
+        };
+        let error = run(options, text).expect_err("refused").to_string();
+        assert!(error.contains("memory limit"), "{text}: {error}");
+        assert_eq!(all.used_bytes(), 0);
+    }
+}
+
+#[test]
 fn all_queries_share_one_limit() {
     let options = EngineOptions {
         memory: Budget::new("queries", 20_000),

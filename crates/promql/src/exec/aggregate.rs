@@ -2,6 +2,7 @@
 //! `group`, `stddev`, `stdvar`, `quantile`, `count_values`. The selecting ones are in `topk`.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
@@ -9,7 +10,7 @@ use model::label_name::{METADATA_LABELS, METRIC_NAME};
 use model::{FloatHistogram, Labels, LabelsBuilder};
 use promql_parser::ast::{AggregateOp, PosRange};
 
-use crate::column::{Column, Grid, Point, Series};
+use crate::column::{Column, Grid, Point, Scalars, Series};
 use crate::error::QueryError;
 use crate::exec::lanes::Lanes;
 use crate::exec::topk::Extremes;
@@ -55,17 +56,19 @@ impl Evaluator<'_> {
         self.names_unneeded
             .set(unneeded && !self.delayed_name_removal);
         self.vector(&aggregate.vector, grid, &mut |series| {
-            let state = groups.of(aggregate, &series, Lanes::bytes(grid.len), || {
+            let state = groups.of(self, aggregate, &series, Lanes::bytes(grid.len), || {
                 State::Floats(Lanes::new(op, grid.len))
-            });
+            })?;
             if let State::Floats(lanes) = state {
                 if lanes.add(op, &series.column) {
                     return Ok(());
                 }
+                let bytes = grid.len * size_of::<Accumulator>();
+                drop(self.charge(bytes)?);
                 *state = State::Any(lanes.accumulators(op));
-                groups.charge.grow(grid.len * size_of::<Accumulator>());
+                groups.charge.grow(bytes);
             }
-            let state = groups.of(aggregate, &series, 0, || State::Any(Vec::new()));
+            let state = groups.of(self, aggregate, &series, 0, || State::Any(Vec::new()))?;
             let State::Any(group) = state else {
                 return Ok(());
             };
@@ -149,7 +152,9 @@ impl Evaluator<'_> {
         self.vector(&aggregate.vector, grid, &mut |series| {
             ignored |= series.column.has_histograms();
             let bytes = grid.len * size_of::<Vec<f64>>();
-            let group = groups.of(aggregate, &series, bytes, || vec![Vec::new(); grid.len]);
+            let group = groups.of(self, aggregate, &series, bytes, || {
+                vec![Vec::new(); grid.len]
+            })?;
             for (step, values) in group.iter_mut().enumerate() {
                 values.extend(series.column.float(step));
             }
@@ -177,7 +182,7 @@ impl Evaluator<'_> {
         }
         for (labels, drop_name, mut group) in groups.all {
             let mut column = Column::absent(grid.len);
-            for (step, (values, phi)) in group.iter_mut().zip(&phis).enumerate() {
+            for (step, (values, phi)) in group.iter_mut().zip(phis.iter()).enumerate() {
                 if !values.is_empty() {
                     column.set_float(step, over_time::quantile(*phi, values));
                 }
@@ -238,10 +243,13 @@ impl Evaluator<'_> {
     }
 
     /// The parameter by step.
-    pub(super) fn param(&self, aggregate: &Aggregate, grid: &Grid) -> Result<Vec<f64>, QueryError> {
+    pub(super) fn param(&self, aggregate: &Aggregate, grid: &Grid) -> Result<Scalars, QueryError> {
         match &aggregate.param {
             Some(param) => self.scalar(param, grid),
-            None => Ok(vec![f64::NAN; grid.len]),
+            None => {
+                let charge = self.charge(grid.len * size_of::<f64>())?;
+                Ok(Scalars::new(vec![f64::NAN; grid.len], charge))
+            }
         }
     }
 }
@@ -279,23 +287,28 @@ impl<T> Groups<T> {
     /// The group of `series`; a new one takes `bytes` beside its labels.
     pub(super) fn of(
         &mut self,
+        evaluator: &Evaluator<'_>,
         aggregate: &Aggregate,
         series: &Series,
         bytes: usize,
         new: impl FnOnce() -> T,
-    ) -> &mut T {
+    ) -> Result<&mut T, QueryError> {
         let labels = group_labels(aggregate, &series.labels);
         let next = self.all.len();
         let (all, charge) = (&mut self.all, &mut self.charge);
-        let index = *self.index.entry(labels).or_insert_with_key(|labels| {
-            charge.grow(bytes + 2 * labels.as_bytes().len() + 128);
-            all.push((labels.clone(), false, new()));
-            next
-        });
+        let index = match self.index.entry(labels) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                charge.grow(bytes + 2 * vacant.key().as_bytes().len() + 128);
+                evaluator.check()?;
+                all.push((vacant.key().clone(), false, new()));
+                *vacant.insert(next)
+            }
+        };
         let group = &mut self.all[index];
         // The name goes if it was to go from one member.
         group.1 |= series.drop_name;
-        &mut group.2
+        Ok(&mut group.2)
     }
 }
 

@@ -113,7 +113,7 @@ impl Evaluator<'_> {
         let mut joined = Joined::default();
         for classic in &classics {
             let mut column = Column::absent(grid.len);
-            for (step, (lower, upper)) in lower.iter().zip(&upper).enumerate() {
+            for (step, (lower, upper)) in lower.iter().zip(upper.iter()).enumerate() {
                 let value = match self.input_at(classic, step, vector.outer_pos) {
                     None => continue,
                     Some(Input::Native(native)) => {

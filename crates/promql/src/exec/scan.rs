@@ -6,7 +6,7 @@ use model::staleness::is_stale;
 use model::{Labels, Timestamp};
 use promql_parser::ast::PosRange;
 
-use crate::column::{Column, Grid, Point, Series};
+use crate::column::{Column, Grid, Point, Series, column_bytes};
 use crate::error::QueryError;
 use crate::exec::smoothed::with_borders;
 use crate::exec::{Evaluator, Sink, at_step, storage_error};
@@ -342,6 +342,8 @@ impl Evaluator<'_> {
                 self.counters.enter_subquery();
                 let outcome = self.subquery_series(node, &inner, &mut |series, column| {
                     samples.clear();
+                    samples.charge_for(column.count());
+                    self.check()?;
                     for step in 0..inner.len {
                         if let Some(point) = column.point(step) {
                             samples.push(inner.time(step), point);
@@ -371,8 +373,12 @@ impl Evaluator<'_> {
         if inner.len == 0 {
             return Ok(());
         }
+        // Steps are without limit here: whether one column has room is known before it is made.
+        let outer = self.at.replace(node.pos);
+        drop(self.charge(column_bytes(inner.len))?);
+        self.at.set(outer);
         if node.value_type == promql_parser::ast::ValueType::Scalar {
-            let column = Column::from_floats(self.scalar(node, inner)?);
+            let column = self.scalar(node, inner)?.into_column();
             return sink(Series::unlabelled(Column::default()), &column);
         }
         self.vector(node, inner, &mut |series| {

@@ -27,7 +27,9 @@ impl Evaluator<'_> {
         let mut ignored = false;
         self.vector(&aggregate.vector, grid, &mut |series| {
             ignored |= series.column.has_histograms();
-            groups.of(aggregate, &series, 0, Vec::new).push(all.len());
+            groups
+                .of(self, aggregate, &series, 0, Vec::new)?
+                .push(all.len());
             all.push(series);
             Ok(())
         })?;

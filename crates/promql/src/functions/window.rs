@@ -33,6 +33,12 @@ impl RangeSamples {
             .resize_at_least(floats + histograms.sum::<usize>());
     }
 
+    /// Accounts for samples that are about to be pushed; histograms are accounted for elsewhere.
+    pub(crate) fn charge_for(&mut self, count: usize) {
+        let bytes = count * size_of::<(Timestamp, f64)>();
+        self.charge.resize_at_least(bytes);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.float_times.clear();
         self.floats.clear();
