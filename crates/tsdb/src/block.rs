@@ -118,6 +118,13 @@ impl Block {
         self.index.file_bytes() + self.chunks.file_bytes() + changing
     }
 
+    /// Bytes of memory beside the maps of its files.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        let tombstones = self.tombstones();
+        let bytes = self.index.heap_bytes() + self.chunks.heap_bytes() + tombstones.heap_bytes();
+        bytes as u64
+    }
+
     /// Whether it may have samples in `mint..=maxt`.
     pub fn overlaps(&self, mint: Timestamp, maxt: Timestamp) -> bool {
         let meta = self.meta();

@@ -46,6 +46,13 @@ impl CheckedOnce {
         }
     }
 
+    /// Bytes of memory.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let pages = self.pages.iter().filter(|page| page.get().is_some());
+        pages.count() * PAGE_WORDS * size_of::<u64>()
+            + self.pages.capacity() * size_of::<OnceLock<Page>>()
+    }
+
     fn bit(part: usize) -> u64 {
         1 << (part % 64)
     }

@@ -81,6 +81,12 @@ impl Reader {
         self.files.iter().map(|file| file.map.len() as u64).sum()
     }
 
+    /// Bytes of memory beside the maps.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let checked = self.files.iter().map(|file| file.checked.heap_bytes());
+        checked.sum::<usize>() + self.files.capacity() * size_of::<SegmentFile>()
+    }
+
     /// Gives the memory of the chunks between two references free, the second one excluded; they
     /// are read from the files again when somebody wants them.
     pub(crate) fn release(&self, from: u64, to: u64) {

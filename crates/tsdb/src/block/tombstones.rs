@@ -101,6 +101,14 @@ impl Tombstones {
         all.flat_map(|(series, intervals)| intervals.iter().map(|interval| (*series, *interval)))
     }
 
+    /// Bytes of memory, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let interval = size_of::<(Timestamp, Timestamp)>();
+        let series = size_of::<(u64, Vec<(Timestamp, Timestamp)>)>();
+        let intervals = self.intervals.values().map(Vec::capacity).sum::<usize>();
+        self.intervals.len() * series + intervals * interval
+    }
+
     /// Number of intervals.
     pub fn len(&self) -> usize {
         self.intervals.values().map(Vec::len).sum()

@@ -126,4 +126,15 @@ fn show_blocks(registry: &Registry, blocks: &Shared) {
             tables.sum::<u64>() as f64
         },
     );
+    let shared = blocks.clone();
+    registry.function(
+        "ferula_tsdb_blocks_memory_bytes",
+        "Bytes of memory that open blocks take beside the mapped files.",
+        Kind::Gauge,
+        move || {
+            let blocks = shared.read();
+            let bytes = blocks.iter().map(|block| block.heap_bytes());
+            bytes.sum::<u64>() as f64
+        },
+    );
 }

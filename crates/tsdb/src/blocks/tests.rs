@@ -397,3 +397,23 @@ fn only_blocks_in_order_say_where_the_head_begins() {
     assert_eq!(blocks.max_time(), Some(4 * HOUR));
     assert_eq!(blocks.in_order_max_time(), Some(2 * HOUR));
 }
+
+#[test]
+fn memory_of_blocks_shows_and_goes_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    write_hours(dir.path(), 0, 2, 50);
+    let registry = Registry::new();
+    let blocks = open(dir.path(), &registry);
+    let shown = || value(&registry, "ferula_tsdb_blocks_memory_bytes");
+    let opened = shown();
+    // Four bytes for each symbol and each label pair at the least.
+    assert!(opened >= 4.0 * 100.0, "{opened}");
+    everything(&blocks);
+    let read = shown();
+    assert!(read > opened, "{read}");
+    blocks.delete(0, HOUR, &[]).unwrap();
+    assert!(shown() > read);
+    blocks.delete(i64::MIN, i64::MAX, &[]).unwrap();
+    blocks.clean_tombstones(0, &CancelToken::new()).unwrap();
+    assert_eq!(shown(), 0.0);
+}

@@ -42,6 +42,11 @@ pub(super) struct MatchCache {
 }
 
 impl MatchCache {
+    /// Bytes of memory, about.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.entries.lock().iter().map(Entry::bytes).sum()
+    }
+
     /// What was kept for `matcher`.
     pub(super) fn find(&self, matcher: &Matcher) -> Option<Arc<[u32]>> {
         let mut entries = self.entries.lock();
@@ -106,8 +111,7 @@ mod tests {
         cache.keep(&matcher("d.*"), &half);
         assert_eq!(cache.find(&matcher("c.*")), None);
         assert_eq!(cache.find(&matcher("d.*")), Some(half));
-        let bytes: usize = cache.entries.lock().iter().map(Entry::bytes).sum();
-        assert!(bytes <= BYTES_MAX);
+        assert!(cache.heap_bytes() <= BYTES_MAX);
         let too_many: Arc<[u32]> = vec![7; BYTES_MAX].into();
         cache.keep(&matcher("e.*"), &too_many);
         assert_eq!(cache.find(&matcher("e.*")), None);

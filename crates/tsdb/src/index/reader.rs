@@ -409,6 +409,17 @@ impl Reader {
         self.file.len() as u64
     }
 
+    /// Bytes of memory beside the map.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let names = self.names.iter().map(|name| name.name.capacity());
+        (self.symbols.capacity() + self.values.capacity()) * size_of::<u32>()
+            + self.names.capacity() * size_of::<NameValues>()
+            + names.sum::<usize>()
+            + self.checked_series.heap_bytes()
+            + self.checked_lists.heap_bytes()
+            + self.match_cache.heap_bytes()
+    }
+
     /// Bytes of memory that find the symbols.
     pub fn symbol_table_bytes(&self) -> u64 {
         (self.symbols.len() * size_of::<u32>()) as u64
