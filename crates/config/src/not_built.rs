@@ -19,10 +19,6 @@ impl Config {
             (!self.remote_read.is_empty(), "remote_read"),
             (self.tracing.is_set, "tracing"),
             (
-                !self.global.query_log_file.is_empty(),
-                "global.query_log_file",
-            ),
-            (
                 !self.global.scrape_failure_log_file.is_empty(),
                 "global.scrape_failure_log_file",
             ),

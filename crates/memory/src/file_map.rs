@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 /// A whole file, mapped read-only. For files that nobody changes once they are published (blocks,
 /// full head chunk files): cutting a mapped file short makes later reads of it fatal.
@@ -39,6 +39,28 @@ impl FileMap {
         let map = unsafe { Mmap::map(&file)? };
         Ok(Self(Bytes::Mapped(map)))
     }
+
+    /// Gives the memory behind a range free: its pages leave this process and come back from the
+    /// file when they are read again. For readers that go through a file once. Best effort.
+    pub fn release(&self, range: Range<usize>) {
+        let Bytes::Mapped(map) = &self.0 else {
+            return;
+        };
+        let end = range.end.min(map.len());
+        let Some(len) = end.checked_sub(range.start).filter(|len| *len > 0) else {
+            return;
+        };
+        #[expect(
+            unsafe_code,
+            reason = "the advice is unsafe for memory that has no file behind it"
+        )]
+        // SAFETY: the mapping is of a file and read-only, so that pages that are dropped have the
+        // same contents when they are read again; the range lies within the mapping.
+        let released =
+            unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, len) };
+        // Without it the pages stay until the system wants them.
+        drop(released);
+    }
 }
 
 impl Deref for FileMap {
@@ -62,6 +84,13 @@ mod tests {
         for content in [&b"some bytes"[..], b""] {
             std::fs::write(&path, content).unwrap();
             assert_eq!(&*FileMap::open(&path).unwrap(), content);
+        }
+        let pages: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+        std::fs::write(&path, &pages).unwrap();
+        let map = FileMap::open(&path).unwrap();
+        for range in [0..100_000, 5_000..70_000, 99_999..500_000, 7..7] {
+            map.release(range);
+            assert!(*map == pages[..], "released pages come back");
         }
         std::fs::remove_file(&path).unwrap();
         assert!(FileMap::open(&path).is_err());

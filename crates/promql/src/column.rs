@@ -108,6 +108,15 @@ impl Column {
         self.kinds.len()
     }
 
+    /// Numbers by step; they mean something where there is a float.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    pub(crate) fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
     pub(crate) fn kind(&self, step: usize) -> Kind {
         self.kinds.get(step).copied().unwrap_or_default()
     }
@@ -174,14 +183,16 @@ impl Column {
 
     /// Samples in the column.
     pub(crate) fn count(&self) -> usize {
-        self.kinds
-            .iter()
-            .filter(|kind| **kind != Kind::Absent)
-            .count()
+        // A sum, not a filter: the loop runs over many at a time.
+        let present = |kind: &Kind| usize::from(*kind != Kind::Absent);
+        self.kinds.iter().map(present).sum()
     }
 
     /// Samples in the column as they count where samples are limited.
     pub(crate) fn sample_count(&self) -> u64 {
+        if self.histograms.is_empty() {
+            return self.count() as u64;
+        }
         let histograms = (0..self.histograms.len()).filter_map(|step| self.histogram(step));
         let floats = self.kinds.iter().filter(|kind| **kind == Kind::Float);
         floats.count() as u64 + histograms.map(|h| h.sample_count() as u64).sum::<u64>()
@@ -192,7 +203,7 @@ impl Column {
     }
 
     pub(crate) fn has_histograms(&self) -> bool {
-        self.kinds.contains(&Kind::Histogram)
+        !self.histograms.is_empty() && self.kinds.contains(&Kind::Histogram)
     }
 
     /// The value of the only step, at `len` steps.

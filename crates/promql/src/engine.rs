@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use memory::budget::{Budget, BudgetExhausted, Reservation};
 use model::Timestamp;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use promql_parser::ParserOptions;
 use promql_parser::ast::{Expr, ValueType};
 use stdx::cancel::{CancelToken, Stop};
 use storage::{Querier, Queryable};
 use telemetry::Registry;
 
+use crate::active_queries::ActiveQueries;
 use crate::annotations::{Annotations, Severity};
 use crate::column::{Column, Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
@@ -21,6 +22,7 @@ use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET};
 use crate::meter::{Charge, Metered};
 use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
+use crate::query_log::{self, QueryLog, QueryOrigin};
 use crate::stats::QueryStats;
 use crate::value::{MatrixSeries, POINT_BYTES, Value, VectorSample};
 
@@ -80,6 +82,8 @@ pub struct QueryOptions {
     pub lookback_delta_ms: Option<i64>,
     /// Count samples by step.
     pub per_step_stats: bool,
+    /// Who asks, for the query log.
+    pub origin: QueryOrigin,
 }
 
 /// Evaluates PromQL. Clones share the limit of concurrent queries and the instruments.
@@ -88,6 +92,8 @@ pub struct Engine {
     options: EngineOptions,
     metrics: Metrics,
     gate: Arc<Gate>,
+    active: Option<Arc<ActiveQueries>>,
+    log: Arc<RwLock<Option<QueryLog>>>,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +148,9 @@ pub struct Query<'a> {
     step_ms: i64,
     lookback_ms: i64,
     per_step_stats: bool,
+    origin: QueryOrigin,
+    /// How long sorting the result took.
+    sorted: Cell<Duration>,
 }
 
 impl Engine {
@@ -156,7 +165,24 @@ impl Engine {
             metrics: Metrics::new(registry, options.max_concurrent),
             options,
             gate: Arc::default(),
+            active: None,
+            log: Arc::default(),
         }
+    }
+
+    /// Keeps running queries in a file.
+    #[must_use]
+    pub fn with_active_queries(mut self, active: ActiveQueries) -> Self {
+        self.active = Some(Arc::new(active));
+        self
+    }
+
+    /// Logs queries from now on, or no longer.
+    pub fn set_query_log(&self, log: Option<QueryLog>) {
+        self.metrics
+            .log_enabled
+            .set(f64::from(u8::from(log.is_some())));
+        *self.log.write() = log;
     }
 
     /// The settings.
@@ -259,6 +285,8 @@ impl Engine {
             step_ms,
             lookback_ms,
             per_step_stats: options.per_step_stats,
+            origin: options.origin.clone(),
+            sorted: Cell::default(),
         })
     }
 }
@@ -309,6 +337,26 @@ impl Query<'_> {
 
     /// Runs the query. Blocking: call it on a pool thread.
     pub fn exec(&self, cancel: &CancelToken) -> QueryResult {
+        let result = self.run(cancel);
+        if let Some(log) = &*self.engine.log.read() {
+            let error = result.value.as_ref().err().map(ToString::to_string);
+            let entry = query_log::Entry {
+                query: &self.text,
+                start: self.start,
+                end: self.end,
+                step_ms: self.step_ms,
+                error: error.as_deref(),
+                stats: &result.stats,
+                origin: &self.origin,
+            };
+            if log.write(now(), &entry).is_err() {
+                self.engine.metrics.log_failures.inc();
+            }
+        }
+        result
+    }
+
+    fn run(&self, cancel: &CancelToken) -> QueryResult {
         let begun = Instant::now();
         let (options, metrics) = (&self.engine.options, &self.engine.metrics);
         let _under_way = metrics.begin();
@@ -321,6 +369,8 @@ impl Query<'_> {
             Ok(turn) => turn,
             Err(error) => return failed(error),
         };
+        let active = self.engine.active.as_deref();
+        let _tracked = active.and_then(|active| active.insert(&self.text, now().as_second()));
         let querier = match self.plan.bounds {
             None => None,
             Some((mint, maxt)) => match self.queryable.querier(mint, maxt) {
@@ -364,7 +414,9 @@ impl Query<'_> {
             samples_read: counters.fresh(),
             peak_samples: counters.peak(),
             queue_seconds: queued.as_secs_f64(),
-            exec_seconds: begun.elapsed().saturating_sub(queued).as_secs_f64(),
+            prepare_seconds: prepared.saturating_sub(queued).as_secs_f64(),
+            eval_seconds: evaluated.as_secs_f64(),
+            sort_seconds: self.sorted.get().as_secs_f64(),
             ..QueryStats::default()
         };
         for (step, read) in counters.into_steps().into_iter().enumerate() {
@@ -412,6 +464,8 @@ impl Query<'_> {
             max_samples: options.max_samples,
             at: Cell::new(self.plan.root.pos),
             text: &self.text,
+            names_unneeded: Cell::new(false),
+            has_types: Cell::new(None),
             counters,
             notes: RefCell::new(Annotations::default()),
             storage_warnings: RefCell::new(Vec::new()),
@@ -468,8 +522,14 @@ impl Query<'_> {
     fn sort(&self, matrix: &mut [MatrixSeries]) {
         let begun = Instant::now();
         matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        self.sorted.set(begun.elapsed());
         self.engine.metrics.result_sort.observe(begun.elapsed());
     }
+}
+
+/// The time that logs tell.
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 fn failed(error: QueryError) -> QueryResult {

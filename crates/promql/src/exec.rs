@@ -7,6 +7,7 @@ mod classic;
 mod counters;
 mod info;
 mod labels;
+mod lanes;
 mod scan;
 mod smoothed;
 mod sort;
@@ -18,10 +19,11 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use memory::budget::BudgetExhausted;
+use model::label_name::{TYPE_LABEL, UNIT_LABEL};
 use model::{Labels, Timestamp};
 use promql_parser::ast::PosRange;
 use stdx::cancel::{CancelToken, Stop};
-use storage::{Querier, SelectHints, StorageError};
+use storage::{LabelHints, Querier, SelectHints, StorageError};
 
 use crate::annotations::{Annotations, line_and_column};
 use crate::column::{Column, Grid, Kind, Point, Series};
@@ -34,6 +36,9 @@ pub(crate) use counters::Counters;
 
 /// What the budget of one query is called.
 pub(crate) const QUERY_BUDGET: &str = "query";
+
+/// Something by label set. The hash is quick and different in each process.
+pub(crate) type LabelsMap<V> = HashMap<Labels, V, foldhash::fast::RandomState>;
 
 /// Takes the series of a node, one by one.
 pub(crate) type Sink<'s> = dyn FnMut(Series) -> Result<(), QueryError> + 's;
@@ -51,6 +56,10 @@ pub(crate) struct Evaluator<'a> {
     /// The expression that is being evaluated, and the text that its place is in.
     pub(crate) at: Cell<PosRange>,
     pub(crate) text: &'a str,
+    /// Set by who asks for series of which it does not look at the names: so they may stay.
+    pub(crate) names_unneeded: Cell<bool>,
+    /// Whether the store has labels of types or units, once that was asked.
+    pub(crate) has_types: Cell<Option<bool>>,
     pub(crate) counters: Counters,
     pub(crate) notes: RefCell<Annotations>,
     pub(crate) storage_warnings: RefCell<Vec<String>>,
@@ -64,6 +73,9 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
+        if !matches!(node.op, Op::Range { .. }) {
+            self.names_unneeded.set(false);
+        }
         let outer = self.at.replace(node.pos);
         let before = self.counters.held();
         let mut given = 0;
@@ -325,7 +337,7 @@ impl Evaluator<'_> {
         sink: &mut Sink<'_>,
         change: &mut dyn FnMut(&mut Column, usize, Point),
     ) -> Result<(), QueryError> {
-        self.unique(sink, |sink| {
+        self.unique(vector.has_one_name(), sink, |sink| {
             self.vector(vector, grid, &mut |mut series| {
                 for step in 0..grid.len {
                     if let Some(point) = series.column.point(step) {
@@ -348,18 +360,40 @@ impl Evaluator<'_> {
     }
 
     /// Runs `body`, whose series may have lost the name that kept them apart: joins those with the
-    /// same labels where names are removed at once.
+    /// same labels where names are removed at once. Series that had `one_name` are still apart and
+    /// go on as they come.
     fn unique(
         &self,
+        one_name: bool,
         sink: &mut Sink<'_>,
         body: impl FnOnce(&mut Sink<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         if self.delayed_name_removal {
             return body(sink);
         }
+        if one_name && !self.store_has_types()? {
+            return body(sink);
+        }
         let mut joined = Joined::default();
         body(&mut |series| joined.add(series))?;
         joined.give(sink)
+    }
+
+    /// Whether series in the store have labels that go where the metric name goes.
+    pub(crate) fn store_has_types(&self) -> Result<bool, QueryError> {
+        if let Some(known) = self.has_types.get() {
+            return Ok(known);
+        }
+        let mut found = false;
+        for label in [TYPE_LABEL, UNIT_LABEL] {
+            if let Some(querier) = self.querier {
+                let hints = LabelHints { limit: 1 };
+                let values = querier.label_values(label, &hints, &[]);
+                found |= !values.map_err(storage_error)?.0.is_empty();
+            }
+        }
+        self.has_types.set(Some(found));
+        Ok(found)
     }
 
     /// Runs `body` and joins series with the same labels.
@@ -492,7 +526,7 @@ pub(crate) fn same_labelset() -> QueryError {
 /// Series by labels; series with the same labels become one if they are never present together.
 #[derive(Default)]
 pub(crate) struct Joined {
-    index: HashMap<Labels, usize>,
+    index: LabelsMap<usize>,
     series: Vec<Series>,
 }
 

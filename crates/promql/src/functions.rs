@@ -129,6 +129,16 @@ impl RangeFunction {
         matches!(self, Self::Rate | Self::Increase)
     }
 
+    /// Whether the function is an extrapolated change: whether of a counter, whether per second.
+    pub(crate) fn extrapolates(self) -> Option<(bool, bool)> {
+        match self {
+            Self::Rate => Some((true, true)),
+            Self::Increase => Some((true, false)),
+            Self::Delta => Some((false, false)),
+            _ => None,
+        }
+    }
+
     /// The value for one window, which is not empty; `params` are the other arguments at this step.
     pub(crate) fn evaluate(
         self,

@@ -25,6 +25,16 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
+    /// The mean of `count` values with this compensated sum.
+    pub(crate) fn of_sum(count: f64, sum: f64, compensation: f64) -> Self {
+        Self {
+            count,
+            value: sum,
+            compensation,
+            incremental: false,
+        }
+    }
+
     pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
         if !self.incremental {

@@ -15,6 +15,10 @@ pub(crate) struct Metrics {
     queries: Gauge,
     samples: Counter,
     samples_read: Counter,
+    /// Whether queries are logged.
+    pub(crate) log_enabled: Gauge,
+    /// Lines of the query log that could not be written.
+    pub(crate) log_failures: Counter,
     /// Evaluation without waiting and preparation.
     pub(crate) inner_eval: Times,
     /// Opening the store.
@@ -69,15 +73,6 @@ impl Metrics {
         } else {
             max_concurrent as f64
         });
-        // There is no query log yet, so these two stay at zero.
-        registry.gauge(
-            "prometheus_engine_query_log_enabled",
-            "State of the query log.",
-        );
-        registry.counter(
-            "prometheus_engine_query_log_failures_total",
-            "The number of query log failures.",
-        );
         Self {
             queries: registry.gauge(
                 "prometheus_engine_queries",
@@ -90,6 +85,14 @@ impl Metrics {
             samples_read: registry.counter(
                 "prometheus_engine_query_samples_read_total",
                 "The total number of samples read by all queries.",
+            ),
+            log_enabled: registry.gauge(
+                "prometheus_engine_query_log_enabled",
+                "State of the query log.",
+            ),
+            log_failures: registry.counter(
+                "prometheus_engine_query_log_failures_total",
+                "The number of query log failures.",
             ),
             inner_eval: times("inner_eval"),
             prepare_time: times("prepare_time"),

@@ -6,7 +6,8 @@ mod lower;
 
 use std::sync::Arc;
 
-use model::{Matcher, Timestamp};
+use model::label_name::METRIC_NAME;
+use model::{MatchOp, Matcher, Timestamp};
 use promql_parser::ast::{AggregateOp, BinaryOp, PosRange, ValueType, VectorMatching};
 use storage::SelectHints;
 
@@ -35,6 +36,31 @@ pub(crate) struct Node {
     /// Where remarks of what is around it put it: with its parentheses, mostly.
     pub(crate) outer_pos: PosRange,
     pub(crate) value_type: ValueType,
+}
+
+impl Node {
+    /// Whether all its series surely have the same metric name, or none: then they are still apart
+    /// without it.
+    pub(crate) fn has_one_name(&self) -> bool {
+        match &self.op {
+            Op::Selector(selector) | Op::SampleTime { selector, .. } => selector.has_one_name(),
+            Op::Range { source, .. } => source.has_one_name(),
+            Op::Map { vector, .. }
+            | Op::HistogramMap { vector, .. }
+            | Op::VectorScalar { vector, .. }
+            | Op::Negate(vector)
+            | Op::Invariant(vector) => vector.has_one_name(),
+            Op::Aggregate(aggregate) => match aggregate.op {
+                AggregateOp::Topk
+                | AggregateOp::Bottomk
+                | AggregateOp::Limitk
+                | AggregateOp::LimitRatio => aggregate.vector.has_one_name(),
+                AggregateOp::CountValues => false,
+                _ => aggregate.without || aggregate.grouping.iter().all(|l| l != METRIC_NAME),
+            },
+            _ => false,
+        }
+    }
 }
 
 /// What a node does.
@@ -177,6 +203,18 @@ pub(crate) struct Selector {
     pub(crate) hints: SelectHints,
 }
 
+impl Selector {
+    /// Whether all its series have the same metric name.
+    pub(crate) fn has_one_name(&self) -> bool {
+        let is_name = |matcher: &Matcher| {
+            *matcher.name == *METRIC_NAME
+                && matcher.op == MatchOp::Equal
+                && !matcher.value.is_empty()
+        };
+        self.matchers.iter().any(is_name)
+    }
+}
+
 /// What a selector makes of the borders of its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Extension {
@@ -256,6 +294,14 @@ impl RangeSource {
         match self {
             Self::Selector { selector, .. } => selector.at,
             Self::Subquery { at, .. } => *at,
+        }
+    }
+
+    /// Whether all its series have the same metric name.
+    pub(crate) fn has_one_name(&self) -> bool {
+        match self {
+            Self::Selector { selector, .. } => selector.has_one_name(),
+            Self::Subquery { node, .. } => node.has_one_name(),
         }
     }
 

@@ -17,6 +17,25 @@ pub struct QueryStats {
     pub samples_read_per_step: Vec<(Timestamp, u64)>,
     /// Time spent waiting for a turn, seconds.
     pub queue_seconds: f64,
+    /// Time spent opening the store, seconds.
+    pub prepare_seconds: f64,
     /// Time spent evaluating, seconds.
-    pub exec_seconds: f64,
+    pub eval_seconds: f64,
+    /// Time spent sorting the result, seconds; it belongs to the evaluation.
+    pub sort_seconds: f64,
+}
+
+impl QueryStats {
+    /// The timings by the names that the reference gives them, seconds.
+    pub fn timings(&self) -> [(&'static str, f64); 6] {
+        let eval_total = self.prepare_seconds + self.eval_seconds;
+        [
+            ("evalTotalTime", eval_total),
+            ("resultSortTime", self.sort_seconds),
+            ("queryPreparationTime", self.prepare_seconds),
+            ("innerEvalTime", self.eval_seconds - self.sort_seconds),
+            ("execQueueTime", self.queue_seconds),
+            ("execTotalTime", self.queue_seconds + eval_total),
+        ]
+    }
 }

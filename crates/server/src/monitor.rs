@@ -3,7 +3,7 @@
 //! Start: listeners first (health and metrics answer, the API says 503) → store, with the log read
 //! → managers → configuration → ready. Shutdown is the same backwards.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -14,7 +14,7 @@ use config::{Config, LoadOptions};
 use discovery::metrics::{ManagerMetrics, ProviderMetrics};
 use discovery::providers::Environment;
 use memory::budget::Budget;
-use promql::{Engine, EngineOptions};
+use promql::{ActiveQueries, Engine, EngineOptions, QueryLog};
 use promql_parser::ParserOptions;
 use scrape::JobOptions;
 use stdx::pool::Pool;
@@ -115,7 +115,7 @@ pub(crate) struct Parts {
     pub(crate) append_pool: Pool,
     discovery: discovery::Manager,
     provider_metrics: ProviderMetrics,
-    subquery_interval_ms: Arc<AtomicI64>,
+    engine: Engine,
     pub(crate) state: Arc<ConfigState>,
     metrics: ConfigMetrics,
 }
@@ -126,7 +126,7 @@ impl Parts {
         settings: Settings,
         store: Arc<Db>,
         registry: &Registry,
-        engine_options: &EngineOptions,
+        engine: Engine,
     ) -> anyhow::Result<(Self, JoinHandle<()>)> {
         let append_pool = Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?;
         let scrape = scrape::Manager::new(scrape::ManagerOptions {
@@ -151,7 +151,7 @@ impl Parts {
             append_pool,
             discovery,
             provider_metrics: ProviderMetrics::new(registry),
-            subquery_interval_ms: engine_options.no_step_subquery_interval_ms.clone(),
+            engine,
             state: Arc::default(),
             metrics: ConfigMetrics::new(registry),
         };
@@ -189,7 +189,10 @@ impl Parts {
             .set_exemplars_max(exemplars_max(&self.settings, config));
         self.store.set_retention(retention(&self.settings, config));
         let interval = config.global.evaluation_interval.as_ms();
-        self.subquery_interval_ms.store(interval, Ordering::Relaxed);
+        let engine = self.engine.options();
+        engine
+            .no_step_subquery_interval_ms
+            .store(interval, Ordering::Relaxed);
         *self.state.yaml.write() = config.to_yaml();
         *applied = Some(config.clone());
         self.state.success.store(true, Ordering::Relaxed);
@@ -213,6 +216,7 @@ impl Parts {
     }
 
     fn hand_to_managers(&self, config: &Config) -> Result<(), String> {
+        self.engine.set_query_log(query_log(config)?);
         let sections = config.all_scrape_configs().map_err(|err| err.to_string())?;
         let options = sections.iter().map(JobOptions::from).collect();
         let providers = sections.iter().map(|job| {
@@ -238,6 +242,38 @@ impl Parts {
     }
 }
 
+/// The query log that `config` asks for, opened anew at each reload so that it can be moved away.
+fn query_log(config: &Config) -> Result<Option<QueryLog>, String> {
+    let path: &str = &config.global.query_log_file;
+    if path.is_empty() {
+        return Ok(None);
+    }
+    QueryLog::open(Path::new(path))
+        .map(Some)
+        .map_err(|err| format!("open query log {path}: {err}"))
+}
+
+/// The engine, which keeps the queries that run in a file of the data directory.
+fn engine(settings: &Settings, registry: &Registry) -> anyhow::Result<Engine> {
+    let engine = Engine::with_metrics(engine_options(settings), registry);
+    let folder = PathBuf::from(settings.flags.text("storage.tsdb.path"));
+    let slots = queries_max(settings);
+    if slots == 0 {
+        return Ok(engine);
+    }
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    let (active, unfinished) = ActiveQueries::open(&folder, slots)?;
+    if let Some(queries) = unfinished {
+        tracing::info!(
+            component = "activeQueryTracker",
+            queries,
+            "These queries didn't finish in prometheus' last run:"
+        );
+    }
+    Ok(engine.with_active_queries(active))
+}
+
 /// Runs the server until it is asked to end.
 pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()> {
     // Before anything that takes time: a signal must not find us unprepared.
@@ -249,9 +285,10 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     let store_options = store_options(&settings, &config);
     let replay_status = &store_options.replay_status;
     let web = WebServer::start(&settings, &registry, replay_status, requests.lifecycle()).await?;
-    let engine = Engine::with_metrics(engine_options(&settings), &registry);
     let db = open_store(&settings, store_options, &registry, &background_pool).await?;
-    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.options())?;
+    // Once the directory is locked: another server's file must stay.
+    let engine = engine(&settings, &registry)?;
+    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.clone())?;
     let file = parts.settings.flags.text("config.file").to_owned();
     tracing::info!(filename = %file, "Loading configuration file");
     parts
@@ -600,7 +637,7 @@ pub(crate) async fn registry_of_all(settings: Settings) -> anyhow::Result<Regist
     let web = WebServer::start(&settings, &registry, replay, requests.lifecycle()).await?;
     let engine = Engine::with_metrics(engine_options(&settings), &registry);
     let db = open_store(&settings, options, &registry, &pool).await?;
-    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.options())?;
+    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.clone())?;
     backend::new(&parts, &db, engine, &registry, SystemTime::now());
     following.abort();
     parts.scrape.stop();

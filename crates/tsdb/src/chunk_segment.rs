@@ -81,6 +81,21 @@ impl Reader {
         self.files.iter().map(|file| file.map.len() as u64).sum()
     }
 
+    /// Gives the memory of the chunks between two references free, the second one excluded; they
+    /// are read from the files again when somebody wants them.
+    pub(crate) fn release(&self, from: u64, to: u64) {
+        let place = |chunk_ref: u64| {
+            let offset = (chunk_ref & u64::from(u32::MAX)) as usize;
+            ((chunk_ref >> 32) as usize, offset)
+        };
+        let ((first, from), (last, to)) = (place(from), place(to));
+        for (sequence, file) in self.files.iter().enumerate().take(last + 1).skip(first) {
+            let begin = if sequence == first { from } else { 0 };
+            let end = if sequence == last { to } else { usize::MAX };
+            file.map.release(begin..end);
+        }
+    }
+
     /// The chunk at a reference from the index. Its checksum is looked at when it is first read.
     pub fn chunk(&self, chunk_ref: u64) -> Result<(Encoding, &[u8]), ChunkError> {
         let sequence = (chunk_ref >> 32) as u32;

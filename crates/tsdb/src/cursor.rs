@@ -58,13 +58,54 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn uvarint(&mut self) -> Result<u64, Truncated> {
         // Most integers are small.
-        if let Some((&byte, rest)) = self.rest.split_first()
-            && byte < 0x80
-        {
-            self.rest = rest;
-            return Ok(u64::from(byte));
+        if let Some((&first, rest)) = self.rest.split_first() {
+            if first < 0x80 {
+                self.rest = rest;
+                return Ok(u64::from(first));
+            }
+            if let Some((&second, rest)) = rest.split_first()
+                && second < 0x80
+            {
+                self.rest = rest;
+                return Ok(u64::from(first & 0x7f) | u64::from(second) << 7);
+            }
         }
         self.long_uvarint()
+    }
+
+    /// Goes over `count` integers in LEB128, whatever they are.
+    #[inline]
+    pub fn skip_varints(&mut self, mut count: u64) -> Result<(), Truncated> {
+        /// The bit that the last byte of an integer does not have, in eight bytes.
+        const MORE: u64 = 0x8080_8080_8080_8080;
+        while count > 0 {
+            let Some((word, rest)) = self.rest.split_first_chunk::<8>() else {
+                return self.skip_last_varints(count);
+            };
+            let mut ends = !u64::from_le_bytes(*word) & MORE;
+            let ended = u64::from(ends.count_ones());
+            if ended < count {
+                count -= ended;
+                self.rest = rest;
+                continue;
+            }
+            for _ in 1..count {
+                ends &= ends - 1;
+            }
+            let bytes = ends.trailing_zeros() as usize / 8 + 1;
+            self.rest = self.rest.get(bytes..).unwrap_or_default();
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    fn skip_last_varints(&mut self, count: u64) -> Result<(), Truncated> {
+        for _ in 0..count {
+            let last = self.rest.iter().position(|byte| *byte < 0x80);
+            let bytes = last.ok_or(Truncated)? + 1;
+            self.rest = self.rest.get(bytes..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     fn long_uvarint(&mut self) -> Result<u64, Truncated> {
@@ -112,5 +153,24 @@ mod tests {
         assert_eq!(Cursor::new(&[0xff; 11]).uvarint(), Err(Truncated));
         let max = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
         assert_eq!(Cursor::new(&max).uvarint(), Ok(u64::MAX));
+    }
+    #[test]
+    fn integers_are_gone_over_as_they_are_read() {
+        let values: Vec<u64> = (0..60).map(|at| 1_u64.wrapping_shl(at * 7 % 64)).collect();
+        let mut bytes = Vec::new();
+        let mut starts = vec![0];
+        for value in &values {
+            crate::index::put_uvarint(&mut bytes, *value);
+            starts.push(bytes.len());
+        }
+        for from in 0..=values.len() {
+            for to in from..=values.len() {
+                let mut cursor = Cursor::new(&bytes[starts[from]..]);
+                assert_eq!(cursor.skip_varints((to - from) as u64), Ok(()));
+                assert_eq!(cursor.rest(), &bytes[starts[to]..]);
+                let mut cut = Cursor::new(&bytes[starts[from]..starts[to]]);
+                assert_eq!(cut.skip_varints((to - from) as u64 + 1), Err(Truncated));
+            }
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! What can go wrong with a database on disk.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::block::BlockError;
+use crate::block::writer::BlockWriteError;
+use crate::index::IndexWriteError;
 use crate::wal::Corruption;
 
 /// Why the database could not be opened, written or closed.
@@ -50,7 +53,7 @@ pub enum Error {
     CorruptedBlocks(BTreeMap<String, BlockError>),
     /// A block cannot be written.
     #[error(transparent)]
-    BlockWrite(#[from] crate::block::writer::BlockWriteError),
+    BlockWrite(#[from] BlockWriteError),
     /// A chunk on its way into a block cannot be decoded.
     #[error("series {labels}: {source}")]
     SourceChunk {
@@ -93,6 +96,22 @@ impl From<stdx::cancel::Stop> for Error {
 }
 
 impl Error {
+    /// Whether the disk was full: later the same may succeed.
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        let source = match self {
+            Self::Io { source, .. } => source,
+            Self::BlockWrite(BlockWriteError {
+                what: IndexWriteError::Io(source),
+                ..
+            }) => source,
+            _ => return false,
+        };
+        matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+
     /// Wraps what the operating system said about `path`.
     pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io {
@@ -108,4 +127,26 @@ fn corrupted_blocks(blocks: &BTreeMap<String, BlockError>) -> String {
         .iter()
         .map(|(ulid, err)| format!("corrupted block {ulid}: {}", err.what));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let failed = |kind: io::ErrorKind| Error::io("write", Path::new("x"), kind.into());
+        assert!(failed(io::ErrorKind::StorageFull).is_out_of_space());
+        assert!(failed(io::ErrorKind::QuotaExceeded).is_out_of_space());
+        assert!(!failed(io::ErrorKind::PermissionDenied).is_out_of_space());
+        let block = |what| {
+            Error::from(BlockWriteError {
+                path: PathBuf::new(),
+                what,
+            })
+        };
+        let full = IndexWriteError::Io(io::ErrorKind::StorageFull.into());
+        assert!(block(full).is_out_of_space());
+        assert!(!block(IndexWriteError::TooLarge).is_out_of_space());
+    }
 }

@@ -19,6 +19,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 use jiff::Timestamp as UtcTime;
 use model::Matcher;
+use promql::QueryOrigin;
 use stdx::cancel::{CancelToken, Stop};
 use storage::StorageError;
 
@@ -30,6 +31,9 @@ use crate::router::Endpoint;
 
 pub(crate) use status::write_build_info as build_info;
 pub(crate) use status::write_replay as wal_replay;
+
+/// Most warnings, and most infos, that an answer tells.
+const REMARKS_MAX: usize = 10;
 
 /// Said when a limit cut the answer.
 const TRUNCATED: &str = "results truncated due to limit";
@@ -46,6 +50,8 @@ pub(crate) struct Call {
     pub(crate) parameter: Vec<u8>,
     pub(crate) now: SystemTime,
     pub(crate) cancel: CancelToken,
+    /// Who asks.
+    pub(crate) origin: QueryOrigin,
 }
 
 /// What comes beside the data.
@@ -201,7 +207,11 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
     match result {
         Ok(remarks) if remarks.no_content => (StatusCode::NO_CONTENT, Vec::new()),
         Ok(remarks) => {
-            for (name, texts) in [("warnings", remarks.warnings), ("infos", remarks.infos)] {
+            for (name, kind, texts) in [
+                ("warnings", "warning", remarks.warnings),
+                ("infos", "info", remarks.infos),
+            ] {
+                let texts = at_most(texts, kind);
                 if !texts.is_empty() {
                     out.extend_from_slice(format!(",\"{name}\":").as_bytes());
                     json::strings(&mut out, texts);
@@ -212,6 +222,16 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         }
         Err(err) => err.render(),
     }
+}
+
+/// The first remarks of one kind; the rest is only counted.
+fn at_most(mut texts: Vec<String>, kind: &str) -> Vec<String> {
+    let surplus = texts.len().saturating_sub(REMARKS_MAX);
+    if surplus > 0 {
+        texts.truncate(REMARKS_MAX);
+        texts.push(format!("{surplus} more {kind} annotations omitted"));
+    }
+    texts
 }
 
 impl Call {
@@ -270,4 +290,21 @@ impl Call {
 /// The limit handed to storage: one more than wanted tells whether there was more.
 fn hint_limit(limit: usize) -> usize {
     if limit == 0 { 0 } else { limit + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_most;
+
+    #[test]
+    fn remarks_past_the_tenth_are_counted() {
+        let texts = |count: usize| (0..count).map(|index| index.to_string()).collect();
+        assert_eq!(at_most(texts(10), "info").len(), 10);
+        let cut = at_most(texts(13), "warning");
+        assert_eq!(cut.len(), 11);
+        assert_eq!(
+            cut.last().map(String::as_str),
+            Some("3 more warning annotations omitted")
+        );
+    }
 }

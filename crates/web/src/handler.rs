@@ -13,6 +13,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use model::{Exemplar, Labels, Matcher, Timestamp};
+use promql::QueryOrigin;
 use stdx::cancel::CancelToken;
 use stdx::pool::{Pool, PoolError};
 use storage::{Queryable, StorageError};
@@ -28,6 +29,10 @@ use crate::remote_read::{self, ReadEndpoint, ResponseBody, full};
 use crate::remote_write::{self, WriteReceiver};
 use crate::router::{self, Endpoint, Routed};
 use crate::targets::TargetSource;
+
+/// The address that a request came from, beside the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientIp(pub(crate) std::net::IpAddr);
 
 /// Longest form body, as in the reference's runtime.
 const FORM_BYTES_MAX: usize = 10 << 20;
@@ -453,6 +458,7 @@ impl Handler {
             return not_ready(readiness);
         };
         let (parts, body) = request.into_parts();
+        let client_ip = parts.extensions.get::<ClientIp>().map(|ip| ip.0);
         let accept = header_text(&parts.headers, header::ACCEPT_ENCODING);
         let encoding = Encoding::negotiate(accept);
         let mut answer = if endpoint == Endpoint::ApiOptions {
@@ -473,6 +479,11 @@ impl Handler {
                 parameter,
                 now: SystemTime::now(),
                 cancel,
+                origin: QueryOrigin::Http {
+                    client_ip: client_ip.map_or_else(String::new, |ip| ip.to_string()),
+                    method: parts.method.to_string(),
+                    path: parts.uri.path().to_owned(),
+                },
             };
             let (status, body) = if api::reads_storage(endpoint) {
                 let job = move || render(endpoint, &call, encoding);

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::error::Error;
-use crate::handler::Handler;
+use crate::handler::{ClientIp, Handler};
 
 /// Bounds of the listeners.
 #[derive(Debug, Clone, Copy)]
@@ -105,9 +105,14 @@ async fn accept_loop(
             accepted = accept(&listener, &connections) => accepted,
         };
         match accepted {
-            Ok((stream, _, permit)) => {
-                let serving =
-                    serve_connection(stream, permit, handler.clone(), limits, stop.clone());
+            Ok((stream, peer, permit)) => {
+                let serving = serve_connection(
+                    (stream, peer),
+                    permit,
+                    handler.clone(),
+                    limits,
+                    stop.clone(),
+                );
                 tokio::spawn(serving);
             }
             Err(err) => {
@@ -139,7 +144,7 @@ async fn accept(
 }
 
 async fn serve_connection(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     permit: OwnedSemaphorePermit,
     handler: Arc<Handler>,
     limits: Limits,
@@ -148,8 +153,9 @@ async fn serve_connection(
     let metrics = handler.metrics().clone();
     metrics.accepted.inc();
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let handler = handler.clone();
+        request.extensions_mut().insert(ClientIp(peer.ip()));
         async move { Ok::<_, std::convert::Infallible>(handler.handle(request).await) }
     });
     // The header timeout also ends connections that idle between requests.

@@ -1,18 +1,19 @@
 //! Aggregations whose groups are filled series by series: `sum`, `avg`, `count`, `min`, `max`,
 //! `group`, `stddev`, `stdvar`, `quantile`, `count_values`. The selecting ones are in `topk`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
-use model::label_name::METRIC_NAME;
+use model::label_name::{METADATA_LABELS, METRIC_NAME};
 use model::{FloatHistogram, Labels, LabelsBuilder};
 use promql_parser::ast::{AggregateOp, PosRange};
 
 use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
+use crate::exec::lanes::Lanes;
 use crate::exec::topk::Extremes;
-use crate::exec::{Evaluator, Sink};
+use crate::exec::{Evaluator, LabelsMap, Sink};
 use crate::functions::over_time;
 use crate::kahan::{self, Mean};
 use crate::meter::Charge;
@@ -43,21 +44,37 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        let mut groups: Groups<Vec<Accumulator>> = Groups::default();
+        let op = aggregate.op;
+        let mut groups: Groups<State> = Groups::default();
         let mut ignored = false;
         // Names of metrics whose histograms do not go together.
         let mut incompatible = BTreeSet::new();
+        let looks_at_names = |label: &String| METADATA_LABELS.contains(&label.as_str());
+        let unneeded = !aggregate.without && !aggregate.grouping.iter().any(looks_at_names);
+        // Under delayed removal the mark that the name goes is passed on.
+        self.names_unneeded
+            .set(unneeded && !self.delayed_name_removal);
         self.vector(&aggregate.vector, grid, &mut |series| {
-            let bytes = grid.len * size_of::<Accumulator>();
-            let group = groups.of(aggregate, &series, bytes, || {
-                vec![Accumulator::default(); grid.len]
+            let state = groups.of(aggregate, &series, Lanes::bytes(grid.len), || {
+                State::Floats(Lanes::new(op, grid.len))
             });
+            if let State::Floats(lanes) = state {
+                if lanes.add(op, &series.column) {
+                    return Ok(());
+                }
+                *state = State::Any(lanes.accumulators(op));
+                groups.charge.grow(grid.len * size_of::<Accumulator>());
+            }
+            let state = groups.of(aggregate, &series, 0, || State::Any(Vec::new()));
+            let State::Any(group) = state else {
+                return Ok(());
+            };
             for (step, accumulator) in group.iter_mut().enumerate() {
                 match series.column.point(step) {
-                    Some(Point::Float(value)) => accumulator.add(aggregate.op, value),
+                    Some(Point::Float(value)) => accumulator.add(op, value),
                     Some(Point::Histogram(histogram)) => {
                         let was_incompatible = accumulator.incompatible;
-                        ignored |= !accumulator.add_histogram(aggregate.op, &histogram);
+                        ignored |= !accumulator.add_histogram(op, &histogram);
                         if accumulator.incompatible && !was_incompatible {
                             incompatible.insert(series.labels.metric_name().to_owned());
                         }
@@ -73,15 +90,20 @@ impl Evaluator<'_> {
         let mut mixed = false;
         let mut remarks = SumRemarks::default();
         for (labels, drop_name, group) in groups.all {
-            let mut column = Column::absent(grid.len);
-            for (step, accumulator) in group.iter().enumerate() {
-                let is_mixed = accumulator.is_mixed(aggregate.op);
-                mixed |= is_mixed;
-                remarks |= accumulator.remarks;
-                if let Some(value) = accumulator.value(aggregate.op) {
-                    column.set(step, value);
+            let column = match group {
+                State::Floats(lanes) => lanes.column(op),
+                State::Any(group) => {
+                    let mut column = Column::absent(grid.len);
+                    for (step, accumulator) in group.iter().enumerate() {
+                        mixed |= accumulator.is_mixed(op);
+                        remarks |= accumulator.remarks;
+                        if let Some(value) = accumulator.value(op) {
+                            column.set(step, value);
+                        }
+                    }
+                    column
                 }
-            }
+            };
             if column.count() > 0 {
                 sink(Series {
                     labels,
@@ -184,7 +206,7 @@ impl Evaluator<'_> {
             let label = gocompat::quote::quote(label);
             return Err(QueryError::Execution(format!("invalid label name {label}")));
         }
-        let mut index: HashMap<Labels, usize> = HashMap::new();
+        let mut index: LabelsMap<usize> = LabelsMap::default();
         let mut counted: Vec<Series> = Vec::new();
         self.vector(&aggregate.vector, grid, &mut |series| {
             let group = group_labels(aggregate, &series.labels);
@@ -238,7 +260,7 @@ pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
 pub(super) struct Groups<T> {
     /// What the groups hold.
     charge: Charge,
-    index: HashMap<Labels, usize>,
+    index: LabelsMap<usize>,
     /// Labels, whether the metric name goes in the end, content.
     pub(super) all: Vec<(Labels, bool, T)>,
 }
@@ -247,7 +269,7 @@ impl<T> Default for Groups<T> {
     fn default() -> Self {
         Self {
             charge: Charge::default(),
-            index: HashMap::new(),
+            index: LabelsMap::default(),
             all: Vec::new(),
         }
     }
@@ -284,9 +306,16 @@ enum Total {
     Mean(HistogramMean),
 }
 
+/// One group.
+enum State {
+    /// As long as there are only floats.
+    Floats(Lanes),
+    Any(Vec<Accumulator>),
+}
+
 /// One group at one step.
 #[derive(Debug, Clone, Default)]
-struct Accumulator {
+pub(super) struct Accumulator {
     /// Floats seen.
     floats: f64,
     /// Histograms seen by an operator that takes them.
@@ -305,7 +334,24 @@ struct Accumulator {
 }
 
 impl Accumulator {
-    fn add(&mut self, op: AggregateOp, value: f64) {
+    pub(super) fn of_floats(floats: f64, value: f64, extra: f64) -> Self {
+        Self {
+            floats,
+            value,
+            extra,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_mean(floats: f64, mean: Mean) -> Self {
+        Self {
+            floats,
+            mean,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn add(&mut self, op: AggregateOp, value: f64) {
         if self.incompatible {
             return;
         }
@@ -376,7 +422,7 @@ impl Accumulator {
         adds && self.floats > 0.0 && self.histograms > 0.0
     }
 
-    fn value(&self, op: AggregateOp) -> Option<Point> {
+    pub(super) fn value(&self, op: AggregateOp) -> Option<Point> {
         let count = self.floats + self.histograms;
         if count == 0.0 || self.is_mixed(op) {
             return None;

@@ -71,7 +71,7 @@ impl Evaluator<'_> {
             })
         };
         if drops_name {
-            self.unique(sink, body)
+            self.unique(vector.has_one_name(), sink, body)
         } else {
             body(sink)
         }

@@ -1,7 +1,6 @@
 //! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`: brings classic buckets
 //! together; native histograms come whole.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::histogram::NanObservations;
@@ -12,7 +11,7 @@ use promql_parser::ast::PosRange;
 use crate::annotations::for_metric;
 use crate::column::{Column, Grid, Series};
 use crate::error::QueryError;
-use crate::exec::{Evaluator, Joined, Sink};
+use crate::exec::{Evaluator, Joined, LabelsMap, Sink};
 use crate::functions::histogram::{self, Bucket};
 use crate::functions::over_time::warn_quantile;
 use crate::plan::Node;
@@ -148,7 +147,7 @@ impl Evaluator<'_> {
 
     /// Brings the buckets of each classic histogram together.
     fn classics(&self, vector: &Node, grid: &Grid) -> Result<Vec<Classic>, QueryError> {
-        let mut index: HashMap<Labels, usize> = HashMap::new();
+        let mut index: LabelsMap<usize> = LabelsMap::default();
         let mut classics: Vec<Classic> = Vec::new();
         let mut natives: Vec<Series> = Vec::new();
         self.vector(vector, grid, &mut |series| {

@@ -47,6 +47,11 @@ impl Counters {
         }
     }
 
+    /// Whether samples are counted by step: else a loop over steps may count at its end.
+    pub(crate) fn by_step(&self) -> bool {
+        !self.per_step.borrow().is_empty()
+    }
+
     /// Counts what was read since `before` for the first step at all the others too: an expression
     /// that does not change is evaluated once and counts at every step.
     pub(crate) fn repeat_read(&self, before: u64, steps: usize) {

@@ -3,7 +3,7 @@
 //! Which info series is the newest of several for the same target differs from step to step, so the
 //! result of one series may be several.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::label_name::{INSTANCE, JOB, METRIC_NAME};
 use model::sample::SampleColumns;
@@ -14,7 +14,7 @@ use storage::SelectHints;
 use crate::column::{Column, Grid, Series};
 use crate::error::QueryError;
 use crate::exec::labels::label_text;
-use crate::exec::{Evaluator, Joined, Sink, storage_error};
+use crate::exec::{Evaluator, Joined, LabelsMap, Sink, storage_error};
 use crate::plan::{InfoSelector, Node};
 
 /// Labels that say which info series belongs to a series.
@@ -45,7 +45,7 @@ impl Evaluator<'_> {
         };
         let others: Vec<&Series> = base.iter().filter(|series| !is_info(series)).collect();
         let infos = self.info_series(&others, selector, grid)?;
-        let mut by_target: HashMap<Labels, Candidates<'_>> = HashMap::new();
+        let mut by_target: LabelsMap<Candidates<'_>> = LabelsMap::default();
         for info in &infos {
             let candidates = by_target.entry(info.labels.only(&IDENTIFYING)).or_default();
             let name = info.labels.metric_name();

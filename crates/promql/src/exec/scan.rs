@@ -11,13 +11,16 @@ use crate::error::QueryError;
 use crate::exec::smoothed::with_borders;
 use crate::exec::{Evaluator, Sink, at_step, storage_error};
 use crate::functions::window::{RangeSamples, Slider, Window, float_histogram, with_known_reset};
-use crate::functions::{RangeFunction, Remarks};
+use crate::functions::{RangeFunction, Remarks, rate};
 use crate::plan::{Extension, Node, RangeSource, Selector};
 use crate::value::MatrixSeries;
 
 /// Takes the windows of a range vector: series without values, step, window.
 pub(crate) type WindowSink<'s> =
     dyn FnMut(&Series, usize, &Window<'_>) -> Result<(), QueryError> + 's;
+
+/// Takes the samples of a range vector: series without values, all samples, where windows are.
+type RangeVisitor<'s> = dyn FnMut(&Series, &RangeSamples, &Ends) -> Result<(), QueryError> + 's;
 
 impl Evaluator<'_> {
     pub(super) fn instant_selector(
@@ -51,7 +54,7 @@ impl Evaluator<'_> {
         if start_time && !self.use_start_timestamps {
             return Ok(());
         }
-        self.unique(sink, |sink| {
+        self.unique(selector.has_one_name(), sink, |sink| {
             let mut named = |mut series: Series| {
                 self.drop_name(&mut series);
                 sink(series)
@@ -82,7 +85,7 @@ impl Evaluator<'_> {
         selector: &Selector,
         grid: &Grid,
         sink: &mut Sink<'_>,
-        take: &mut dyn FnMut(&SampleColumns, usize) -> Option<Point>,
+        take: &mut impl FnMut(&SampleColumns, usize) -> Option<Point>,
     ) -> Result<(), QueryError> {
         let Some(set) = self.select(&selector.matchers, &selector.hints)? else {
             return Ok(());
@@ -110,6 +113,8 @@ impl Evaluator<'_> {
             }
             let mut column = Column::absent(grid.len);
             let mut next = 0;
+            let by_step = self.counters.by_step();
+            let mut count = 0;
             for step in 0..grid.len {
                 let time = at(step);
                 while columns
@@ -130,12 +135,18 @@ impl Evaluator<'_> {
                     continue;
                 }
                 if let Some(point) = take(&columns, newest) {
-                    let count = point.sample_count();
-                    self.counters.read(step, count, count);
+                    let samples = point.sample_count();
+                    count += samples;
+                    if by_step {
+                        self.counters.read(step, samples, samples);
+                    }
                     column.set(step, point);
                 }
             }
-            if column.count() > 0 {
+            if count > 0 {
+                if !by_step {
+                    self.counters.read(0, count, count);
+                }
                 sink(Series {
                     labels: set.labels(index),
                     drop_name: false,
@@ -163,40 +174,54 @@ impl Evaluator<'_> {
         let values = values?;
         let param_pos = params.first().map_or(range_pos, |param| param.outer_pos);
         let mut now = vec![0.0; values.len()];
-        self.unique(sink, |sink| {
-            let mut current: Option<Series> = None;
-            self.windows(source, grid, &mut |series, step, window| {
-                if step == 0 {
-                    if let Some(done) = current.take() {
-                        self.give_range_result(function, done, range_pos, sink)?;
-                    }
-                    current = Some(Series {
-                        column: Column::absent(grid.len),
-                        ..series.clone()
-                    });
-                }
-                if window.is_empty() {
-                    return Ok(());
-                }
-                at_step(&values, step, &mut now);
-                let mut notes = self.notes.borrow_mut();
-                let metric = series.labels.metric_name();
-                let mut remarks = Remarks {
-                    notes: &mut notes,
-                    metric,
-                    range_pos,
-                    param_pos,
+        let unneeded = self.names_unneeded.take();
+        let name_may_stay = unneeded && source.has_one_name() && !self.store_has_types()?;
+        self.unique(source.has_one_name(), sink, |sink| {
+            self.ranges(source, grid, &mut |series, samples, ends| {
+                let mut result = Series {
+                    column: Column::absent(grid.len),
+                    ..series.clone()
                 };
-                let point = function.evaluate(window, &now, &mut remarks)?;
-                if let (Some(point), Some(series)) = (point, &mut current) {
-                    series.column.set(step, point);
+                let is_plain = samples.is_plain() && ends.extension == Extension::None;
+                if let Some((counter, per_second)) = function.extrapolates()
+                    && is_plain
+                    && !self.counters.by_step()
+                {
+                    let windows = (0..grid.len).map(|step| {
+                        let end = ends.end(grid, step);
+                        (end.saturating_sub(ends.range_ms), end)
+                    });
+                    let put = |step, value| result.column.set_float(step, value);
+                    let held = rate::each_plain(samples, windows, counter, per_second, put);
+                    self.counters.read(0, held.total, held.fresh);
+                    self.touch(held.most)?;
+                    return self.give_range_result(
+                        function,
+                        result,
+                        range_pos,
+                        name_may_stay,
+                        sink,
+                    );
                 }
-                Ok(())
-            })?;
-            match current {
-                Some(done) => self.give_range_result(function, done, range_pos, sink),
-                None => Ok(()),
-            }
+                self.slide(series, samples, ends, grid, &mut |series, step, window| {
+                    if window.is_empty() {
+                        return Ok(());
+                    }
+                    at_step(&values, step, &mut now);
+                    let mut notes = self.notes.borrow_mut();
+                    let mut remarks = Remarks {
+                        notes: &mut notes,
+                        metric: series.labels.metric_name(),
+                        range_pos,
+                        param_pos,
+                    };
+                    if let Some(point) = function.evaluate(window, &now, &mut remarks)? {
+                        result.column.set(step, point);
+                    }
+                    Ok(())
+                })?;
+                self.give_range_result(function, result, range_pos, name_may_stay, sink)
+            })
         })
     }
 
@@ -205,6 +230,7 @@ impl Evaluator<'_> {
         function: RangeFunction,
         mut series: Series,
         range_pos: PosRange,
+        name_may_stay: bool,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
         if series.column.count() == 0 {
@@ -213,7 +239,9 @@ impl Evaluator<'_> {
         if function.expects_counter() && series.column.has_floats() {
             self.note_possible_non_counter(&series.labels, range_pos);
         }
-        if !function.keeps_name() {
+        // Remarks about histograms may tell the name.
+        let stays = name_may_stay && !series.column.has_histograms();
+        if !function.keeps_name() && !stays {
             self.drop_name(&mut series);
         }
         sink(series)
@@ -258,6 +286,18 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut WindowSink<'_>,
     ) -> Result<(), QueryError> {
+        self.ranges(source, grid, &mut |series, samples, ends| {
+            self.slide(series, samples, ends, grid, sink)
+        })
+    }
+
+    /// Gives the samples of every series of a range vector to `visit`.
+    fn ranges(
+        &self,
+        source: &RangeSource,
+        grid: &Grid,
+        visit: &mut RangeVisitor<'_>,
+    ) -> Result<(), QueryError> {
         let ends = Ends {
             at: source.at(),
             offset_ms: source.offset_ms(),
@@ -292,7 +332,7 @@ impl Evaluator<'_> {
                         drop_name: false,
                         column: Column::default(),
                     };
-                    self.slide(&series, &samples, &ends, grid, sink)?;
+                    visit(&series, &samples, &ends)?;
                 }
                 Ok(())
             }
@@ -311,7 +351,7 @@ impl Evaluator<'_> {
                         return Ok(());
                     }
                     self.counters.leave_subquery();
-                    let slid = self.slide(&series, &samples, &ends, grid, sink);
+                    let slid = visit(&series, &samples, &ends);
                     self.counters.enter_subquery();
                     slid
                 });
@@ -354,15 +394,22 @@ impl Evaluator<'_> {
         sink: &mut WindowSink<'_>,
     ) -> Result<(), QueryError> {
         let mut slider = Slider::extended(ends.extension, ends.margins_ms);
-        let mut most = 0;
+        let (mut most, mut total, mut total_fresh) = (0, 0, 0);
+        let by_step = self.counters.by_step();
         for step in 0..grid.len {
             let (start, end) = (ends.start(grid, step), ends.end(grid, step));
             let (window, fresh) = slider.window(samples, start, end, grid.time(step));
             let count = window.sample_count();
-            self.counters.read(step, count, fresh);
+            if by_step {
+                self.counters.read(step, count, fresh);
+            } else {
+                total += count;
+                total_fresh += fresh;
+            }
             most = most.max(count);
             sink(series, step, &window)?;
         }
+        self.counters.read(0, total, total_fresh);
         self.touch(most)
     }
 

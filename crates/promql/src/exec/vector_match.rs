@@ -1,7 +1,7 @@
 //! Binary operators between vectors: which series belong together does not change with the steps,
 //! so it is worked out once; what is present decides at each step.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use model::label_name::{METADATA_LABELS, METRIC_NAME};
 use model::{Labels, LabelsBuilder};
@@ -11,7 +11,7 @@ use crate::column::{Column, Grid, Point, Series};
 use crate::error::QueryError;
 use crate::exec::binary::{self, Outcome};
 use crate::exec::labels::label_text;
-use crate::exec::{Evaluator, Joined, Sink, same_labelset};
+use crate::exec::{Evaluator, Joined, LabelsMap, Sink, same_labelset};
 use crate::plan::Node;
 
 /// What kind of vector-vector operation.
@@ -41,7 +41,7 @@ impl Shape<'_> {
 /// Numbers for match groups.
 #[derive(Default)]
 struct Signatures {
-    index: HashMap<Labels, usize>,
+    index: LabelsMap<usize>,
     labels: Vec<Labels>,
 }
 
@@ -105,6 +105,9 @@ impl Evaluator<'_> {
                     groups: &signatures.labels,
                     results: Results::default(),
                     steps: grid.len,
+                    ones: Vec::new(),
+                    matched: Vec::new(),
+                    inserted: Vec::new(),
                 };
                 for step in 0..grid.len {
                     join.step(step)?;
@@ -182,13 +185,29 @@ struct Join<'a, 'e> {
     groups: &'a [Labels],
     results: Results,
     steps: usize,
+    /// Series of the "one" side by match group, at this step.
+    ones: Vec<Option<usize>>,
+    /// Step, counted from 1, at which a match group was last seen; step and match group of a result.
+    matched: Vec<usize>,
+    inserted: Vec<(usize, usize)>,
+}
+
+/// Stamps `index`; `false` if it has that stamp already.
+fn mark<T: Copy + Default + PartialEq>(seen: &mut Vec<T>, index: usize, stamp: T) -> bool {
+    if seen.len() <= index {
+        seen.resize(index + 1, T::default());
+    }
+    seen.get_mut(index)
+        .is_some_and(|seen| std::mem::replace(seen, stamp) != stamp)
 }
 
 #[derive(Default)]
 struct Results {
     /// Result of a pair (many, one); `None` is the side that was filled in.
     by_pair: HashMap<(Option<usize>, Option<usize>, usize), usize>,
-    by_labels: HashMap<Labels, usize>,
+    /// The newest of these by series of the "many" side: mostly the next one too.
+    newest: Vec<Option<(Option<usize>, usize)>>,
+    by_labels: LabelsMap<usize>,
     series: Vec<Series>,
 }
 
@@ -211,14 +230,13 @@ impl Join<'_, '_> {
         if !both && !filled {
             return Ok(());
         }
-        let ones = self.ones(step)?;
-        let mut matched: HashSet<usize> = HashSet::new();
-        let mut inserted: HashSet<(usize, usize)> = HashSet::new();
+        self.find_ones(step)?;
+        let stamp = step + 1;
         for (many_idx, (many, group)) in self.many.iter().zip(self.many_groups).enumerate() {
             let Some(many_point) = many.column.point(step) else {
                 continue;
             };
-            let one_idx = ones.get(*group).copied().flatten();
+            let one_idx = self.ones.get(*group).copied().flatten();
             let one_point = match one_idx {
                 Some(one) => self
                     .one
@@ -232,14 +250,14 @@ impl Join<'_, '_> {
                 continue;
             }
             let output = self.result_of(Some(many_idx), one_idx, *group);
-            let first = matched.insert(*group);
+            let first = mark(&mut self.matched, *group, stamp);
             if self.shape.matching.card == Cardinality::OneToOne {
                 if !first {
                     return Err(multiple(
                         "many-to-one matching must be explicit (group_left/group_right)",
                     ));
                 }
-            } else if !inserted.insert((*group, output)) {
+            } else if !mark(&mut self.inserted, output, (stamp, *group)) {
                 return Err(multiple("grouping labels must ensure unique matches"));
             }
             if let Some(Some(point)) = result {
@@ -253,7 +271,7 @@ impl Join<'_, '_> {
             let Some(one_point) = one.column.point(step) else {
                 continue;
             };
-            if matched.contains(group) {
+            if self.matched.get(*group) == Some(&stamp) {
                 continue;
             }
             if let Some(Some(point)) = self.apply(&Point::Float(fill_many), &one_point) {
@@ -264,14 +282,15 @@ impl Join<'_, '_> {
         Ok(())
     }
 
-    /// Which series of the "one" side stands for each match group at a step.
-    fn ones(&self, step: usize) -> Result<Vec<Option<usize>>, QueryError> {
-        let mut ones: Vec<Option<usize>> = vec![None; self.groups.len()];
+    /// Finds which series of the "one" side stands for each match group at a step.
+    fn find_ones(&mut self, step: usize) -> Result<(), QueryError> {
+        self.ones.clear();
+        self.ones.resize(self.groups.len(), None);
         for (index, (series, group)) in self.one.iter().zip(self.one_groups).enumerate() {
             if !series.column.is_present(step) {
                 continue;
             }
-            let Some(slot) = ones.get_mut(*group) else {
+            let Some(slot) = self.ones.get_mut(*group) else {
                 continue;
             };
             if let Some(first) = *slot {
@@ -279,7 +298,7 @@ impl Join<'_, '_> {
             }
             *slot = Some(index);
         }
-        Ok(ones)
+        Ok(())
     }
 
     fn duplicate(&self, group: usize, first: usize, second: usize) -> QueryError {
@@ -323,6 +342,24 @@ impl Join<'_, '_> {
 
     /// The result series of a pair.
     fn result_of(&mut self, many: Option<usize>, one: Option<usize>, group: usize) -> usize {
+        if let Some(many) = many
+            && let Some(Some((known, output))) = self.results.newest.get(many)
+            && *known == one
+        {
+            return *output;
+        }
+        let output = self.new_result_of(many, one, group);
+        if let Some(many) = many {
+            let newest = &mut self.results.newest;
+            newest.resize(newest.len().max(many + 1), None);
+            if let Some(slot) = newest.get_mut(many) {
+                *slot = Some((one, output));
+            }
+        }
+        output
+    }
+
+    fn new_result_of(&mut self, many: Option<usize>, one: Option<usize>, group: usize) -> usize {
         if let Some(found) = self.results.by_pair.get(&(many, one, group)) {
             return *found;
         }

@@ -9,8 +9,10 @@ use crate::plan::Extension;
 
 mod extended;
 mod native;
+mod plain;
 
 pub(crate) use extended::{bordered, interpolated, interpolated_histogram};
+pub(crate) use plain::each as each_plain;
 
 /// Samples of a window as far as extrapolation needs them.
 struct Span {
@@ -61,7 +63,7 @@ pub(crate) fn extrapolated(
     // How far the counter may be followed back before it would be negative, in samples' spans.
     let to_zero = (counter && change > 0.0 && first_value >= 0.0).then(|| first_value / change);
     Some(Point::Float(
-        change * factor(window, &span, to_zero, per_second),
+        change * factor((window.start, window.end), &span, to_zero, per_second),
     ))
 }
 
@@ -152,9 +154,14 @@ fn zero_point(
 }
 
 /// By how much the change between samples is scaled to the window.
-fn factor(window: &Window<'_>, span: &Span, to_zero: Option<f64>, per_second: bool) -> f64 {
-    let mut to_start = (span.first - window.start) as f64 / 1000.0;
-    let mut to_end = (window.end - span.last) as f64 / 1000.0;
+fn factor(
+    (start, end): (Timestamp, Timestamp),
+    span: &Span,
+    to_zero: Option<f64>,
+    per_second: bool,
+) -> f64 {
+    let mut to_start = (span.first - start) as f64 / 1000.0;
+    let mut to_end = (end - span.last) as f64 / 1000.0;
     let between_samples = (span.last - span.first) as f64 / 1000.0;
     let average = if span.gaps == 0 {
         0.0
@@ -182,7 +189,7 @@ fn factor(window: &Window<'_>, span: &Span, to_zero: Option<f64>, per_second: bo
     }
     let mut factor = (sampled + to_start + to_end) / sampled;
     if per_second {
-        factor /= (window.end - window.start) as f64 / 1000.0;
+        factor /= (end - start) as f64 / 1000.0;
     }
     factor
 }

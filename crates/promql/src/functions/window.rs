@@ -96,6 +96,11 @@ impl RangeSamples {
         }
     }
 
+    /// Whether there are only floats, without start times.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.histograms.is_empty() && self.float_starts.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.float_times.is_empty() && self.histogram_times.is_empty()
     }

@@ -14,7 +14,7 @@ use crate::compact::{BlocksSource, WriteOptions, lineage, plan, write_block};
 
 impl Blocks {
     /// Compacts the blocks that are due next into one and reloads; `false` if none are. The blocks
-    /// of a step that fails are marked and left alone from then on.
+    /// of a step that fails are marked and left alone from then on, unless the disk was full.
     ///
     /// Blocks of late samples that reach beyond what was cut off the head in order are left alone
     /// too: merged with others they would pass for the end of what was appended in order, and a
@@ -48,7 +48,8 @@ impl Blocks {
                 Ok(true)
             }
             Err(err) => {
-                if !matches!(err, Error::Stopped(_)) {
+                // The reference marks them for a full disk, too, and never compacts them again.
+                if !matches!(err, Error::Stopped(_)) && !err.is_out_of_space() {
                     mark_failed(&chosen);
                 }
                 Err(err)

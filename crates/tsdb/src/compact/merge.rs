@@ -33,13 +33,35 @@ struct Input {
     series: u32,
     labels: Labels,
     chunks: Vec<ChunkMeta>,
+    /// Up to where the memory of what was read is given free: series, chunk.
+    released: (u32, u64),
 }
 
+/// Bytes of chunks read until their memory is given free: a merge goes through its blocks once, and
+/// would have them whole in memory at its end.
+const RELEASE_BYTES: u64 = 4 << 20;
+
 impl Input {
+    /// Gives the memory of what was read free, if it is much; chunks lie in order of their series.
+    fn release(&mut self) {
+        let Some(last) = self.chunks.last() else {
+            return;
+        };
+        let (series, chunk) = self.released;
+        // Across the end of a file the difference is large, too.
+        if last.chunk_ref.saturating_sub(chunk) >= RELEASE_BYTES {
+            self.block.chunks().release(chunk, last.chunk_ref);
+            self.block.index().release(series, self.series);
+            self.released = (self.series, last.chunk_ref);
+        }
+    }
+
     /// Goes to the next series with a wanted chunk; `false` if there is none.
     fn advance(&mut self) -> Result<bool, BlockErrorKind> {
-        let index = self.block.index();
+        let block = self.block.clone();
+        let index = block.index();
         while let Some(series) = index.series_at(self.position)? {
+            self.release();
             self.position += 1;
             self.series = series;
             self.labels = index.series_into(series, &mut self.chunks)?;
@@ -86,6 +108,7 @@ impl BlocksSource {
                 series: 0,
                 labels: Labels::empty(),
                 chunks: Vec::new(),
+                released: (0, 0),
             }
         });
         Self {

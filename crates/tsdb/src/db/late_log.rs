@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::Error;
 use crate::head::Head;
 use crate::head::out_of_order::replay_late;
-use crate::head_chunks::ChunkRef;
+use crate::head_chunks::FoundChunk;
 use crate::wal::{self, Compression, Writer, WriterMetrics};
 
 /// Where the log is and how it is written.
@@ -20,8 +20,8 @@ pub(super) struct LateLog {
 
 impl LateLog {
     /// Reads what there is and repairs its end; begins a segment if there is a window or was one.
-    pub(super) fn load(&self, head: &Head, last_chunk: ChunkRef) -> Result<(), Error> {
-        if let Some(corruption) = replay_late(head, &self.dir, last_chunk)? {
+    pub(super) fn load(&self, head: &Head, chunks: &[FoundChunk]) -> Result<(), Error> {
+        if let Some(corruption) = replay_late(head, &self.dir, chunks)? {
             head.metrics.wal_corruptions.inc();
             tracing::warn!(component = "tsdb", err = %corruption, "Encountered WBL read error, attempting repair");
             wal::repair(

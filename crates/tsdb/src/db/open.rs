@@ -15,7 +15,7 @@ use crate::blocks::{Blocks, BlocksOptions};
 use crate::head::log::Log;
 use crate::head::series::ChunkRules;
 use crate::head::{Head, replay};
-use crate::head_chunks::{self, ChunkRef, HeadChunks};
+use crate::head_chunks::{self, FoundChunk, HeadChunks};
 use crate::lock_file::LockFile;
 use crate::metrics::HeadMetrics;
 use crate::wal::{self, Writer, WriterMetrics};
@@ -61,7 +61,7 @@ impl Db {
             head.set_begin(end);
         }
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
-        let (log, last_chunk) = load_log(&head, &wal_dir, &options, &wal_metrics)?;
+        let (log, late_chunks) = load_log(&head, &wal_dir, &options, &wal_metrics)?;
         *head.wal.lock() = Some(log);
         head.out_of_order
             .set_window_ms(options.out_of_order_window_ms);
@@ -72,7 +72,7 @@ impl Db {
             compression: options.wal_compression,
             metrics: wbl_metrics,
         };
-        late_log.load(&head, last_chunk)?;
+        late_log.load(&head, &late_chunks)?;
         let took = start.elapsed();
         head.metrics.replay_duration.set(took.as_secs_f64());
         tracing::info!(
@@ -111,7 +111,7 @@ fn load_log(
     dir: &Path,
     options: &Options,
     metrics: &WriterMetrics,
-) -> Result<(Log, ChunkRef), Error> {
+) -> Result<(Log, Vec<FoundChunk>), Error> {
     wal::remove_temporary(dir)?;
     let replayed = replay::replay(head, dir, &options.replay_status)?;
     if let Some(corruption) = &replayed.corruption {
@@ -139,5 +139,5 @@ fn load_log(
         options.wal_compression,
         metrics.clone(),
     )?;
-    Ok((Log::new(writer, replayed.newest), replayed.last_chunk))
+    Ok((Log::new(writer, replayed.newest), replayed.late_chunks))
 }

@@ -10,12 +10,12 @@ use super::append::Tally;
 use super::checkpoint::Expired;
 use super::label_sets::LabelSet;
 use super::log::SegmentTimes;
-use super::series::{Appended, LateChunk, StripCursor};
+use super::series::{Appended, StripCursor};
 use super::visibility::SETTLED;
 use super::{Head, label_sets};
 use crate::Error;
 use crate::exemplars::Kept;
-use crate::head_chunks::{ChunkRef, FoundChunk};
+use crate::head_chunks::FoundChunk;
 use crate::replay_status::ReplayStatus;
 use crate::wal::record::{Record, SampleEntry, decode, decode_samples, kind};
 use crate::wal::{self, Corruption, LogReader};
@@ -42,18 +42,16 @@ pub(crate) struct Replayed {
     pub(crate) newest: SegmentTimes,
     /// Damage in a segment; everything before it was read.
     pub(crate) corruption: Option<Corruption>,
-    /// The last chunk found in the head chunk files.
-    pub(crate) last_chunk: ChunkRef,
+    /// Chunks of late samples found in the head chunk files, in their order.
+    pub(crate) late_chunks: Vec<FoundChunk>,
 }
 
 /// Chunks found in files, to be attached to their series when the log names these.
 struct MappedChunks {
     /// By reference, then in the order of the files.
     chunks: Vec<FoundChunk>,
-    /// The same of late samples.
+    /// Those of late samples, in the order of the files: their own log says which are needed.
     late: Vec<FoundChunk>,
-    /// The last chunk found.
-    last: ChunkRef,
 }
 
 impl MappedChunks {
@@ -62,11 +60,9 @@ impl MappedChunks {
     fn load(head: &Head) -> Result<Self, Error> {
         let mut chunks: Vec<FoundChunk> = Vec::new();
         let mut late: Vec<FoundChunk> = Vec::new();
-        let mut last = ChunkRef::from(0);
         let begin = head.begin();
         let found = head.files.for_each(|chunk| {
             head.reserve_ref(chunk.series_ref);
-            last = chunk.chunk_ref;
             if chunk.is_out_of_order {
                 late.push(*chunk);
             } else if chunk.maxt >= begin && chunk.sample_count > 0 {
@@ -92,26 +88,16 @@ impl MappedChunks {
             let kept = |chunk: &FoundChunk| chunk.chunk_ref.file < file;
             chunks.retain(kept);
             late.retain(kept);
-            let refs = chunks.iter().chain(&late).map(|chunk| chunk.chunk_ref);
-            last = refs.max().unwrap_or(ChunkRef::from(0));
         }
-        late.sort_by_key(|chunk| chunk.series_ref);
-        Ok(Self { chunks, late, last })
+        Ok(Self { chunks, late })
     }
 
     /// Chunks of a series, oldest first.
     fn of(&self, series_ref: u64) -> &[FoundChunk] {
-        Self::find(&self.chunks, series_ref)
-    }
-
-    /// Chunks of a series' late samples.
-    fn late_of(&self, series_ref: u64) -> &[FoundChunk] {
-        Self::find(&self.late, series_ref)
-    }
-
-    fn find(chunks: &[FoundChunk], series_ref: u64) -> &[FoundChunk] {
-        let from = chunks.partition_point(|chunk| chunk.series_ref < series_ref);
-        let rest = chunks.get(from..).unwrap_or_default();
+        let from = self
+            .chunks
+            .partition_point(|chunk| chunk.series_ref < series_ref);
+        let rest = self.chunks.get(from..).unwrap_or_default();
         let len = rest.partition_point(|chunk| chunk.series_ref == series_ref);
         rest.get(..len).unwrap_or_default()
     }
@@ -174,7 +160,7 @@ pub(crate) fn replay(head: &Head, dir: &Path, status: &ReplayStatus) -> Result<R
     Ok(Replayed {
         newest: replay.newest,
         corruption,
-        last_chunk: replay.chunks.last,
+        late_chunks: replay.chunks.late,
     })
 }
 
@@ -272,20 +258,6 @@ impl Replay<'_> {
             // A repeated record finds its chunks attached already.
             if state.attach_between(chunk.mint, chunk.maxt, chunk.chunk_ref, &self.head.files) {
                 self.head.cover(chunk.mint, chunk.maxt);
-            }
-        }
-        for chunk in self.chunks.late_of(series_ref) {
-            let late = LateChunk {
-                mint: chunk.mint,
-                maxt: chunk.maxt,
-                chunk_ref: chunk.chunk_ref,
-            };
-            if !state
-                .late()
-                .is_some_and(|known| known.chunks().contains(&late))
-            {
-                state.late_mut().attach(late);
-                self.head.out_of_order.cover(chunk.mint, chunk.maxt);
             }
         }
     }

@@ -397,6 +397,13 @@ impl Reader {
         &self.match_cache
     }
 
+    /// Gives the memory of the entries between two series free, the second one excluded; they are
+    /// read from the file again when somebody wants them.
+    pub(crate) fn release(&self, from: u32, to: u32) {
+        self.file
+            .release(self.series_offset(from)..self.series_offset(to));
+    }
+
     /// Bytes of the file.
     pub fn file_bytes(&self) -> u64 {
         self.file.len() as u64

@@ -42,7 +42,7 @@ impl<'a> LabelSymbols<'a> {
 
     /// What follows the labels.
     pub(super) fn rest(mut self) -> Result<&'a [u8], Truncated> {
-        while self.next()?.is_some() {}
+        self.cursor.skip_varints(self.left.saturating_mul(2))?;
         Ok(self.cursor.rest())
     }
 }

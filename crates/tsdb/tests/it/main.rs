@@ -8,6 +8,7 @@
 mod commit;
 mod cut;
 mod damage;
+mod day;
 mod late;
 mod oracle;
 mod support;

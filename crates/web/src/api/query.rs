@@ -110,6 +110,7 @@ fn query_options(call: &Call) -> Result<QueryOptions, ApiError> {
         options.lookback_delta_ms = Some(nanos / 1_000_000).filter(|millis| *millis > 0);
     }
     options.per_step_stats = wants_steps(call);
+    options.origin = call.origin.clone();
     Ok(options)
 }
 
@@ -248,14 +249,7 @@ fn write_stats(out: &mut Vec<u8>, stats: &QueryStats, per_step: bool) {
     let mut object = json::Object::open(out);
     let timings = object.key("timings");
     let mut times = json::Object::open(timings);
-    for (name, seconds) in [
-        ("evalTotalTime", stats.exec_seconds),
-        ("resultSortTime", 0.0),
-        ("queryPreparationTime", 0.0),
-        ("innerEvalTime", stats.exec_seconds),
-        ("execQueueTime", stats.queue_seconds),
-        ("execTotalTime", stats.queue_seconds + stats.exec_seconds),
-    ] {
+    for (name, seconds) in stats.timings() {
         json::number(times.key(name), seconds);
     }
     times.close();

@@ -42,7 +42,7 @@ pub(super) fn extrapolated(
     };
     let to_zero =
         (counter && change.count > 0.0 && first.count >= 0.0).then(|| first.count / change.count);
-    let factor = factor(window, &span, to_zero, per_second);
+    let factor = factor((window.start, window.end), &span, to_zero, per_second);
     change.multiply(factor);
     Some(Point::Histogram(Arc::new(change)))
 }

@@ -1,4 +1,8 @@
 //! Late samples out of their log.
+//!
+//! Chunks of late samples in head chunk files are taken up when the log names them: others were
+//! made blocks already, and would bring back what was deleted since. Where the log is damaged or
+//! gone, all are taken up: a sample twice is better than none.
 
 use std::path::Path;
 
@@ -6,20 +10,23 @@ use model::Timestamp;
 use model::sample::Value;
 
 use super::super::Head;
+use super::super::series::LateChunk;
 use super::super::visibility::SETTLED;
 use crate::Error;
-use crate::head_chunks::ChunkRef;
+use crate::head_chunks::{ChunkRef, FoundChunk};
 use crate::wal::record::{Record, decode};
-use crate::wal::{Corruption, LogReader};
+use crate::wal::{self, Corruption, LogReader};
 
-/// Reads the log of late samples in `dir`; the write-ahead log and the head chunk files must have
-/// been read before. Damage is returned beside what was read before it.
+/// Reads the log of late samples in `dir`; the write-ahead log must have been read before, `chunks`
+/// are those found in the head chunk files, in their order. Damage is returned beside what was read
+/// before it.
 pub(crate) fn replay_late(
     head: &Head,
     dir: &Path,
-    last_chunk: ChunkRef,
+    chunks: &[FoundChunk],
 ) -> Result<Option<Corruption>, Error> {
-    if !dir.exists() {
+    if wal::segments(dir)?.is_empty() {
+        chunks.iter().for_each(|chunk| attach(head, chunk));
         return Ok(None);
     }
     let mut unknown = 0_u64;
@@ -54,7 +61,7 @@ pub(crate) fn replay_late(
             }
             Record::MmapMarkers(markers) => {
                 for (series_ref, chunk_ref) in markers {
-                    mark(head, series_ref, ChunkRef::from(chunk_ref), last_chunk);
+                    mark(head, series_ref, ChunkRef::from(chunk_ref), chunks);
                 }
             }
             _ => {}
@@ -70,8 +77,31 @@ pub(crate) fn replay_late(
     }
     match read {
         Ok(()) => Ok(None),
-        Err(Error::Corrupt(corruption)) => Ok(Some(corruption)),
+        Err(Error::Corrupt(corruption)) => {
+            chunks.iter().for_each(|chunk| attach(head, chunk));
+            Ok(Some(corruption))
+        }
         Err(err) => Err(err),
+    }
+}
+
+/// Gives a chunk to its series, if it has not got it.
+fn attach(head: &Head, chunk: &FoundChunk) {
+    let slot = head.series.refs.slot_of(chunk.series_ref);
+    let late = LateChunk {
+        mint: chunk.mint,
+        maxt: chunk.maxt,
+        chunk_ref: chunk.chunk_ref,
+    };
+    if let Some(slot) = slot
+        && let Some(mut strip) = head.series.lock(slot)
+        && let Some(state) = strip.series_mut(slot)
+        && !state
+            .late()
+            .is_some_and(|known| known.chunks().contains(&late))
+    {
+        state.late_mut().attach(late);
+        head.out_of_order.cover(chunk.mint, chunk.maxt);
     }
 }
 
@@ -103,17 +133,38 @@ fn add(
     Ok(())
 }
 
-/// What the log said of the series so far is in a chunk, if that was found.
-fn mark(head: &Head, series_ref: u64, chunk_ref: ChunkRef, last_chunk: ChunkRef) {
-    if chunk_ref > last_chunk {
-        return;
-    }
+/// What the log said of the series so far is in the chunk at `chunk_ref`, and in those written with
+/// it, if they were found.
+fn mark(head: &Head, series_ref: u64, chunk_ref: ChunkRef, chunks: &[FoundChunk]) {
+    let at = chunks.binary_search_by_key(&chunk_ref, |chunk| chunk.chunk_ref);
+    let is_known = match at {
+        Ok(at) => {
+            written_together(chunks, at).for_each(|chunk| attach(head, chunk));
+            true
+        }
+        // Without a chunk the marker says that a list begins.
+        Err(_) => chunk_ref == ChunkRef::from(0),
+    };
     let slot = head.series.refs.slot_of(series_ref);
-    if let Some(slot) = slot
+    if is_known
+        && let Some(slot) = slot
         && let Some(mut strip) = head.series.lock(slot)
         && let Some(state) = strip.series_mut(slot)
         && state.late().is_some()
     {
         state.late_mut().forget_list();
     }
+}
+
+/// The chunk at `at` and those of the same list before it: a list becomes several chunks where the
+/// kind of samples changes. They lie behind each other, in order of time.
+fn written_together(chunks: &[FoundChunk], at: usize) -> impl Iterator<Item = &FoundChunk> {
+    let mut first: Option<(u64, Timestamp)> = None;
+    let until = chunks.get(..=at).unwrap_or_default().iter().rev();
+    until.take_while(move |chunk| {
+        let belongs = first
+            .is_none_or(|(series_ref, mint)| chunk.series_ref == series_ref && chunk.maxt < mint);
+        first = Some((chunk.series_ref, chunk.mint));
+        belongs
+    })
 }
