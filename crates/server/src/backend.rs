@@ -25,6 +25,9 @@ use crate::targets::Targets;
 const WRITE_BYTES_MAX: u64 = 1 << 30;
 const WRITE_BYTES_MIN: u64 = 128 << 20;
 
+/// Remote write requests with the workers, for each of them: one in work, one ready.
+const WRITES_PER_WORKER: usize = 2;
+
 /// The store, the managers and the configuration, as the API sees them.
 pub(crate) fn new(
     parts: &Parts,
@@ -177,6 +180,7 @@ fn write_receiver(parts: &Parts, db: &Arc<Db>, registry: &Registry) -> Option<Wr
         receiver: Arc::new(receiver),
         pool: parts.append_pool.clone(),
         budget: Budget::new("remote write receiver", limit.max(WRITE_BYTES_MIN)),
+        places: Arc::new(Semaphore::new(settings.worker_threads * WRITES_PER_WORKER)),
     })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! What all requests in work may hold together is a budget: it is charged as bodies arrive and for
 //! what they unpack to, before that memory is taken. When it is used up, a request is refused with
-//! 503, which senders answer by trying again later.
+//! 503, which senders answer by trying again later. Only a few requests are with the workers at a
+//! time.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,7 @@ use hyper::body::Body;
 use memory::budget::{Budget, Reservation};
 use remote::receive::{PACKED_BYTES_MAX, Receiver, unpacked_len};
 use stdx::pool::{Pool, PoolError};
+use tokio::sync::Semaphore;
 
 use crate::handler::{Answer, empty, error, header_text};
 
@@ -30,6 +32,9 @@ pub struct WriteReceiver {
     pub pool: Pool,
     /// What they may hold together.
     pub budget: Budget,
+    /// Requests that are worked on or wait for a worker; more wait here, so that who shares the
+    /// pool (scrapes) never finds a long queue.
+    pub places: Arc<Semaphore>,
 }
 
 /// Answers one request.
@@ -57,6 +62,8 @@ where
         Ok(Err(answer)) => return answer,
         Err(_) => return error(StatusCode::REQUEST_TIMEOUT, "request body read timeout"),
     };
+    // The semaphore is never closed.
+    let place = endpoint.places.clone().acquire_owned().await;
     let receiver = endpoint.receiver.clone();
     let job = move || {
         let now = SystemTime::now()
@@ -64,7 +71,7 @@ where
             .unwrap_or_default();
         let answer = receiver.receive(message, &body, now.as_millis() as i64);
         // Held until here, whether or not the client still waits.
-        drop(reservation);
+        drop((reservation, place));
         answer
     };
     match endpoint.pool.run(job).await {

@@ -3,7 +3,7 @@
 //! Numbers and names are those of the protocol's definition (`prometheus.WriteRequest`,
 //! `io.prometheus.write.v2.Request`); names show in errors.
 
-use super::wire::{FieldSchema, Kind, Schema};
+use super::wire::{FieldSchema, Kind, Schema, is_two_texts, is_value_and_time, never_plain};
 
 const fn field(number: u32, name: &'static str, kind: Kind) -> FieldSchema {
     FieldSchema { number, name, kind }
@@ -12,6 +12,7 @@ const fn field(number: u32, name: &'static str, kind: Kind) -> FieldSchema {
 /// `prometheus.WriteRequest`.
 pub(super) const WRITE_REQUEST: Schema = Schema {
     name: "WriteRequest",
+    is_plain: never_plain,
     fields: &[
         field(1, "Timeseries", Kind::Message(&TIME_SERIES)),
         field(3, "Metadata", Kind::Message(&METRIC_METADATA)),
@@ -20,6 +21,7 @@ pub(super) const WRITE_REQUEST: Schema = Schema {
 
 const TIME_SERIES: Schema = Schema {
     name: "TimeSeries",
+    is_plain: never_plain,
     fields: &[
         field(1, "Labels", Kind::Message(&LABEL)),
         field(2, "Samples", Kind::Message(&SAMPLE)),
@@ -30,6 +32,7 @@ const TIME_SERIES: Schema = Schema {
 
 const LABEL: Schema = Schema {
     name: "Label",
+    is_plain: is_two_texts,
     fields: &[
         field(1, "Name", Kind::Bytes),
         field(2, "Value", Kind::Bytes),
@@ -38,6 +41,7 @@ const LABEL: Schema = Schema {
 
 const SAMPLE: Schema = Schema {
     name: "Sample",
+    is_plain: is_value_and_time,
     fields: &[
         field(1, "Value", Kind::Double),
         field(2, "Timestamp", Kind::Varint),
@@ -46,6 +50,7 @@ const SAMPLE: Schema = Schema {
 
 const EXEMPLAR: Schema = Schema {
     name: "Exemplar",
+    is_plain: never_plain,
     fields: &[
         field(1, "Labels", Kind::Message(&LABEL)),
         field(2, "Value", Kind::Double),
@@ -55,6 +60,7 @@ const EXEMPLAR: Schema = Schema {
 
 const METRIC_METADATA: Schema = Schema {
     name: "MetricMetadata",
+    is_plain: never_plain,
     fields: &[
         field(1, "Type", Kind::Varint),
         field(2, "MetricFamilyName", Kind::Bytes),
@@ -66,6 +72,7 @@ const METRIC_METADATA: Schema = Schema {
 /// A native histogram, in both versions.
 const HISTOGRAM: Schema = Schema {
     name: "Histogram",
+    is_plain: never_plain,
     fields: &[
         field(1, "CountInt", Kind::Varint),
         field(2, "CountFloat", Kind::Double),
@@ -89,6 +96,7 @@ const HISTOGRAM: Schema = Schema {
 
 const BUCKET_SPAN: Schema = Schema {
     name: "BucketSpan",
+    is_plain: never_plain,
     fields: &[
         field(1, "Offset", Kind::Varint),
         field(2, "Length", Kind::Varint),
@@ -98,6 +106,7 @@ const BUCKET_SPAN: Schema = Schema {
 /// `io.prometheus.write.v2.Request`.
 pub(super) const REQUEST_V2: Schema = Schema {
     name: "Request",
+    is_plain: never_plain,
     fields: &[
         field(4, "Symbols", Kind::Bytes),
         field(5, "Timeseries", Kind::Message(&TIME_SERIES_V2)),
@@ -106,6 +115,7 @@ pub(super) const REQUEST_V2: Schema = Schema {
 
 const TIME_SERIES_V2: Schema = Schema {
     name: "TimeSeries",
+    is_plain: never_plain,
     fields: &[
         field(1, "LabelsRefs", Kind::Varints),
         field(2, "Samples", Kind::Message(&SAMPLE_V2)),
@@ -117,6 +127,7 @@ const TIME_SERIES_V2: Schema = Schema {
 
 const SAMPLE_V2: Schema = Schema {
     name: "Sample",
+    is_plain: is_value_and_time,
     fields: &[
         field(1, "Value", Kind::Double),
         field(2, "Timestamp", Kind::Varint),
@@ -126,6 +137,7 @@ const SAMPLE_V2: Schema = Schema {
 
 const EXEMPLAR_V2: Schema = Schema {
     name: "Exemplar",
+    is_plain: never_plain,
     fields: &[
         field(1, "LabelsRefs", Kind::Varints),
         field(2, "Value", Kind::Double),
@@ -135,6 +147,7 @@ const EXEMPLAR_V2: Schema = Schema {
 
 const METADATA_V2: Schema = Schema {
     name: "Metadata",
+    is_plain: never_plain,
     fields: &[
         field(1, "Type", Kind::Varint),
         field(3, "HelpRef", Kind::Varint),

@@ -3,7 +3,7 @@
 use model::{MatchOp, Matcher, Timestamp};
 
 use super::ReadError;
-use crate::receive::wire::{FieldSchema, Fields, Kind, Schema, Varints};
+use crate::receive::wire::{FieldSchema, Fields, Kind, Schema, Varints, never_plain};
 
 const fn field(number: u32, name: &'static str, kind: Kind) -> FieldSchema {
     FieldSchema { number, name, kind }
@@ -12,6 +12,7 @@ const fn field(number: u32, name: &'static str, kind: Kind) -> FieldSchema {
 /// `prometheus.ReadRequest`.
 pub(super) const SCHEMA: Schema = Schema {
     name: "ReadRequest",
+    is_plain: never_plain,
     fields: &[
         field(1, "Queries", Kind::Message(&QUERY)),
         field(2, "AcceptedResponseTypes", Kind::Varints),
@@ -20,6 +21,7 @@ pub(super) const SCHEMA: Schema = Schema {
 
 const QUERY: Schema = Schema {
     name: "Query",
+    is_plain: never_plain,
     fields: &[
         field(1, "StartTimestampMs", Kind::Varint),
         field(2, "EndTimestampMs", Kind::Varint),
@@ -30,6 +32,7 @@ const QUERY: Schema = Schema {
 
 const LABEL_MATCHER: Schema = Schema {
     name: "LabelMatcher",
+    is_plain: never_plain,
     fields: &[
         field(1, "Type", Kind::Varint),
         field(2, "Name", Kind::Bytes),
@@ -39,6 +42,7 @@ const LABEL_MATCHER: Schema = Schema {
 
 const READ_HINTS: Schema = Schema {
     name: "ReadHints",
+    is_plain: never_plain,
     fields: &[
         field(1, "StepMs", Kind::Varint),
         field(2, "Func", Kind::Bytes),

@@ -1,5 +1,8 @@
 //! The wire format: errors as the reference's decoder has them, and what is read of what is good.
 
+use proptest::prelude::*;
+
+use super::super::encode::Writer;
 use super::super::schemas::{REQUEST_V2, WRITE_REQUEST};
 use super::*;
 
@@ -84,4 +87,68 @@ fn deep_groups_need_no_stack() {
     );
     message.resize(2 << 20, 0x7c);
     assert_eq!(check(&message, &WRITE_REQUEST), Ok(()));
+}
+
+/// The messages below `schema` that have a usual form.
+fn with_usual_form(schema: &Schema, found: &mut Vec<&'static Schema>) {
+    for field in schema.fields {
+        if let Kind::Message(inner) = &field.kind {
+            if !std::ptr::fn_addr_eq(inner.is_plain, never_plain as fn(&[u8]) -> bool) {
+                found.push(inner);
+            }
+            with_usual_form(inner, found);
+        }
+    }
+}
+
+fn looked_at_one_by_one(schema: &Schema) -> Schema {
+    Schema {
+        name: schema.name,
+        fields: schema.fields,
+        is_plain: never_plain,
+    }
+}
+
+#[test]
+fn what_senders_write_has_the_usual_form() {
+    let label = Writer::default().bytes(1, b"name").bytes(2, b"value");
+    assert!(is_two_texts(&label.bytes));
+    for time in [0, 1, 1_700_000_000_000, u64::MAX] {
+        let sample = Writer::default().double(1, 1.5).varint(2, time);
+        assert!(is_value_and_time(&sample.bytes), "{time}");
+    }
+    let mut found = Vec::new();
+    with_usual_form(&WRITE_REQUEST, &mut found);
+    with_usual_form(&REQUEST_V2, &mut found);
+    assert!(found.len() >= 3, "{found:?}");
+}
+
+proptest! {
+    #[test]
+    fn the_usual_form_is_in_order(
+        first in prop::collection::vec(any::<u8>(), 0..140),
+        second in prop::collection::vec(any::<u8>(), 0..140),
+        time in any::<u64>(),
+        damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>(), any::<bool>())),
+    ) {
+        let label = Writer::default().bytes(1, &first).bytes(2, &second);
+        let sample = Writer::default().double(1, 1.5).varint(2, time);
+        let mut found = Vec::new();
+        with_usual_form(&WRITE_REQUEST, &mut found);
+        with_usual_form(&REQUEST_V2, &mut found);
+        for mut message in [label.bytes, sample.bytes] {
+            if let Some((at, byte, cut)) = &damage {
+                let at = at.index(message.len());
+                message[at] = *byte;
+                if *cut {
+                    message.truncate(at);
+                }
+            }
+            for schema in &found {
+                if (schema.is_plain)(&message) {
+                    prop_assert_eq!(check(&message, &looked_at_one_by_one(schema)), Ok(()));
+                }
+            }
+        }
+    }
 }

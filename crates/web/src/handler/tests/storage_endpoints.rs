@@ -166,6 +166,7 @@ fn writing(budget_bytes: u64) -> Arc<Handler> {
             receiver: Arc::new(receiver),
             pool: Pool::new("append", 1, 8).expect("threads"),
             budget: Budget::new("writes", budget_bytes),
+            places: Arc::new(tokio::sync::Semaphore::new(1)),
         }),
         ..backend()
     };
@@ -237,7 +238,7 @@ async fn remote_write_refuses_for_now_what_memory_has_no_room_for() {
         let seen = write(&handler, "", body).await;
         check(&seen, 503, "too many remote write requests in work\n");
     }
-    // Nothing is held any more.
+    // Neither memory nor the one place is held any more.
     assert_eq!(write(&handler, "", &small).await.status, 204);
 }
 
