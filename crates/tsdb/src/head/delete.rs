@@ -4,6 +4,7 @@ use model::{Matcher, Timestamp};
 use stdx::cancel::CancelToken;
 
 use super::Head;
+use super::series::LateSamples;
 use crate::Error;
 use crate::wal::Batch;
 use crate::wal::record::{TombstoneEntry, encode_tombstones};
@@ -45,7 +46,7 @@ impl Head {
                 continue;
             };
             let in_order = state.first_sample_time(&self.files).zip(state.last_time());
-            let late = state.late().and_then(|late| late.range());
+            let late = state.late().and_then(LateSamples::range);
             let range = match (in_order, late) {
                 (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
                 (one, other) => one.or(other),
