@@ -4,8 +4,6 @@
 //! are opened, those that are merged into others or beyond the retention are removed. Readers that
 //! have a block keep its files. One piece of work that changes blocks runs at a time.
 
-#![allow(dead_code, reason = "the database is about to use all of it")]
-
 mod cleanup;
 mod compaction;
 mod metrics;
@@ -67,7 +65,7 @@ pub(crate) struct Blocks {
     /// Ranges of compaction, milliseconds.
     ranges: Vec<i64>,
     merge_overlapping: bool,
-    floats: Mutex<Encoding>,
+    floats: Encoding,
     retention: Mutex<Retention>,
     blocks: Shared,
     /// Held by whoever changes blocks on the disk.
@@ -93,7 +91,7 @@ impl Blocks {
             dir: dir.to_path_buf(),
             ranges,
             merge_overlapping: options.merge_overlapping,
-            floats: Mutex::new(options.floats),
+            floats: options.floats,
             retention: Mutex::new(Retention::default()),
             metrics: BlocksMetrics::new(registry, &shared),
             blocks: shared,
@@ -111,11 +109,6 @@ impl Blocks {
         *self.retention.lock() = retention;
     }
 
-    /// Changes how floats are encoded where chunks are merged, from the next compaction on.
-    pub(crate) fn set_floats(&self, floats: Encoding) {
-        *self.floats.lock() = floats;
-    }
-
     /// What counts the work on blocks; the head's cuts count there too.
     pub(crate) fn metrics(&self) -> &BlocksMetrics {
         &self.metrics
@@ -127,6 +120,7 @@ impl Blocks {
     }
 
     /// Number of blocks.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.blocks.read().len()
     }

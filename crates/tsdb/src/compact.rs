@@ -4,12 +4,6 @@
 //! leaving out what is not wanted ([`trim`]) and merging chunks that share times ([`overlap`]);
 //! [`merge`] makes one source of several blocks, which [`plan`] chooses.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the database is about to use all of it"
-)]
-
 pub mod source;
 
 mod encode;

@@ -15,6 +15,17 @@ impl Shared {
     /// Cuts and compacts whatever is due.
     pub(super) fn compact(&self) -> Result<(), Error> {
         let _changing = self.changing_blocks.lock();
+        let metrics = self.blocks.metrics();
+        metrics.triggered.inc();
+        let done = self.compact_all();
+        // Being closed is no failure.
+        if done.is_err() && self.closing.check().is_ok() {
+            metrics.failed.inc();
+        }
+        done
+    }
+
+    fn compact_all(&self) -> Result<(), Error> {
         let mut cut_until = None;
         while self.head.is_compactable() && self.closing.check().is_ok() {
             cut_until = Some(self.cut_head()?);
