@@ -30,35 +30,27 @@ pub(crate) fn replay_late(
         return Ok(None);
     }
     let mut unknown = 0_u64;
+    let mut add_sample =
+        |(series_ref, timestamp, value)| add(head, series_ref, timestamp, value, &mut unknown);
     let mut reader = LogReader::open(dir, 0)?;
     let read = reader.for_each(|_, record| {
         match decode(record).map_err(|err| format!("decode record: {err}"))? {
-            Record::Samples(samples) => {
-                for sample in samples {
-                    let value = Value::Float(sample.value);
-                    add(
-                        head,
+            Record::Samples(samples) => samples
+                .into_iter()
+                .map(|sample| {
+                    (
                         sample.series_ref,
                         sample.timestamp,
-                        value,
-                        &mut unknown,
+                        Value::Float(sample.value),
                     )
-                    .map_err(|err| err.to_string())?;
-                }
-            }
-            Record::Histograms(samples) => {
-                for sample in samples {
-                    let value = sample.value;
-                    add(
-                        head,
-                        sample.series_ref,
-                        sample.timestamp,
-                        value,
-                        &mut unknown,
-                    )
-                    .map_err(|err| err.to_string())?;
-                }
-            }
+                })
+                .try_for_each(&mut add_sample)
+                .map_err(|err| err.to_string())?,
+            Record::Histograms(samples) => samples
+                .into_iter()
+                .map(|sample| (sample.series_ref, sample.timestamp, sample.value))
+                .try_for_each(&mut add_sample)
+                .map_err(|err| err.to_string())?,
             Record::MmapMarkers(markers) => {
                 for (series_ref, chunk_ref) in markers {
                     mark(head, series_ref, ChunkRef::from(chunk_ref), chunks);
