@@ -1,8 +1,8 @@
 //! Compaction: from sources of series in label order to one block.
 //!
-//! [`source`] is the seam to whatever has series; [`write`] takes a source and publishes a block,
+//! [`source`] is the seam to whatever has series; [`mod@write`] takes a source and publishes a block,
 //! leaving out what is not wanted ([`trim`]) and merging chunks that share times ([`overlap`]);
-//! [`merge`] makes one source of several blocks, which [`plan`] chooses.
+//! [`merge`] makes one source of several blocks, which [`mod@plan`] chooses.
 
 pub mod source;
 
