@@ -168,16 +168,21 @@ fn remote(kit: &Kit) -> Result<()> {
 /// Our own tests that want the reference beside them: kills and swaps, a simulated day.
 fn directories(kit: &Kit) -> Result<()> {
     let tests = "test(no_kill_and_no_swap) or test(simulated_day)";
-    let runner = if exists("cargo-nextest") {
-        vec!["nextest", "run", "--no-tests=fail", "-E", tests]
+    let arguments: &[&str] = if exists("cargo-nextest") {
+        // The whole workspace: what the step for tests has built serves here too.
+        &[
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-tests=fail",
+            "-E",
+            tests,
+        ]
     } else {
-        vec!["test"]
+        &["test", "--package", "e2e", "--package", "tsdb"]
     };
     let mut command = cargo();
-    command
-        .args(runner)
-        .args(["--package", "e2e", "--package", "tsdb"])
-        .env("FERULA_PEERS", &kit.peers);
+    command.args(arguments).env("FERULA_PEERS", &kit.peers);
     check(&mut command)
 }
 
