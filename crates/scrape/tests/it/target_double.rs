@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::store::{Committed, Store};
 
 /// How long a test waits before it gives up; far more than it needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A whole answer with status 200.
 pub(crate) fn ok(body: &str) -> Vec<u8> {
