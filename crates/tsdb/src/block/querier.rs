@@ -9,6 +9,7 @@ use storage::{LabelHints, MatcherSet, Querier, SelectHints, SeriesSet, StorageEr
 
 use crate::block::Block;
 use crate::block::tombstones::Tombstones;
+use crate::head::series::retain;
 use crate::index::{ChunkMeta, IndexError};
 
 /// Series looked at between two looks at the cancel token.
@@ -167,7 +168,11 @@ impl BlockSeries {
     fn remove_deleted(&self, series: u32, columns: &mut SampleColumns) {
         let deleted = self.view.tombstones.of(u64::from(series));
         if !deleted.is_empty() {
-            remove_deleted(columns, deleted);
+            retain(columns, |timestamp| {
+                !deleted
+                    .iter()
+                    .any(|(from, to)| (*from..=*to).contains(&timestamp))
+            });
         }
     }
 }
@@ -247,29 +252,6 @@ fn decode(
         .map_err(|err| StorageError::Corrupt(err.to_string()))?;
     chunk::decode(encoding, bytes, mint, maxt, columns)
         .map_err(|err| StorageError::Corrupt(format!("chunk {:#x}: {err}", chunk.chunk_ref)))
-}
-
-fn remove_deleted(columns: &mut SampleColumns, deleted: &[(Timestamp, Timestamp)]) {
-    let whole = std::mem::take(columns);
-    for (index, timestamp) in whole.timestamps.iter().enumerate() {
-        if deleted
-            .iter()
-            .any(|(from, to)| from <= timestamp && timestamp <= to)
-        {
-            continue;
-        }
-        match whole.histogram_at(index) {
-            Some(histogram) => columns.push(*timestamp, histogram.clone()),
-            None => columns.push_float(*timestamp, whole.values[index]),
-        }
-        if let Some(&start) = whole
-            .start_timestamps
-            .get(index)
-            .filter(|start| **start != 0)
-        {
-            columns.set_last_start_timestamp(start);
-        }
-    }
 }
 
 fn limited(all: Vec<&str>, limit: usize) -> Vec<String> {

@@ -18,7 +18,7 @@ impl Blocks {
     ///
     /// Blocks of late samples that reach beyond what was cut off the head in order are left alone
     /// too: merged with others they would pass for the end of what was appended in order, and a
-    /// restart (of the reference as well) would skip that part of the log.
+    /// restart would skip that part of the log.
     pub(crate) fn compact_blocks(
         &self,
         head_bytes: u64,

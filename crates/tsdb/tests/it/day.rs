@@ -140,8 +140,10 @@ fn a_simulated_day_is_all_there_and_the_references_tool_reads_it() {
     check(&open_with(dir.path(), options()), &oracle, hours * 60);
 }
 
-/// Every sample that the tool dumps is one of ours, and it dumps nearly all: it skips what the log
-/// has of the times of blocks of late samples, in directories of the reference too.
+/// Every sample that the tool dumps is one of ours, deleted ones of `day_4` aside, and it dumps nearly
+/// all. Both gaps were seen with late samples; they are put down to the tool, which seems to begin
+/// reading the log at the end of the last block, whatever its kind. Nobody has tried yet whether
+/// a directory that the reference wrote shows them too.
 fn check_dump(dumped: &str, oracle: &Oracle) {
     let line = |labels: &Labels, time: &i64, bits: &u64| {
         let pairs: Vec<String> = labels
@@ -156,7 +158,6 @@ fn check_dump(dumped: &str, oracle: &Oracle) {
     };
     let wanted: BTreeSet<String> = oracle.iter().flat_map(lines).collect();
     let found: BTreeSet<String> = dumped.lines().map(str::to_owned).collect();
-    // The reference forgets deletions of late samples that are not in blocks yet.
     let more = found
         .difference(&wanted)
         .filter(|line| !line.contains("day_4"));
