@@ -63,6 +63,11 @@ fn clear(expr: &mut Expr) {
         Expr::Unary(node) => {
             node.pos = none;
             clear(&mut node.expr);
+            // A plus sign changes nothing, and `Inf` prints with one, as in the reference: before
+            // `^` that reads back as a sign of the whole power.
+            if !node.negative {
+                *expr = node.expr.clone();
+            }
         }
         Expr::Vector(node) => {
             node.pos = none;
@@ -201,6 +206,13 @@ fn expression() -> impl Strategy<Value = String> {
             inner.prop_map(|inner| format!("clamp({inner}, 1, scalar({inner}))")),
         ]
     })
+}
+
+#[test]
+fn infinity_prints_with_its_sign_before_a_power() {
+    let expr = parse("a * Inf ^ a");
+    assert_eq!(expr.to_string(), "a * +Inf ^ a");
+    assert_eq!(placeless(parse(&expr.to_string())), placeless(expr));
 }
 
 proptest! {
