@@ -1,19 +1,17 @@
 //! `kill -9` at any moment loses no sample that a query could see before.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
-use e2e::{Exporter, Random, Server, samples_of};
+use anyhow::{Context, Result, bail, ensure};
+use e2e::{Exporter, Random, Seen, Server};
 
 /// Series a scrape of the double exposes, all with the number of the scrape as value.
 const SERIES: usize = 40;
 
-/// Every sample seen: series, then time in milliseconds, then value.
-type Seen = BTreeMap<String, BTreeMap<i64, String>>;
+const ALL: &str = "kill_series[1h]";
 
 #[test]
 fn loses_nothing_that_a_query_could_see() -> Result<()> {
@@ -33,29 +31,28 @@ fn loses_nothing_that_a_query_could_see() -> Result<()> {
         exporter.address()
     );
     let dir = tempfile::tempdir()?;
-    let mut seen = Seen::new();
+    let mut seen = Seen::default();
     for round in 0..rounds {
         let mut server = Server::start(dir.path(), &config, &[])?;
-        let missing = compare(&seen, &samples(&server)?);
-        ensure!(
-            missing.is_empty(),
-            "round {round}: lost {missing:?}\n{}",
-            server.log_text()
-        );
+        seen.ensure_all_in(&Seen::by(&server, ALL)?, "the next server")
+            .with_context(|| format!("round {round}\n{}", server.log_text()))?;
         // Some rounds end before the first scrape.
         thread::sleep(Duration::from_millis(random.below(1_800)));
-        seen = samples(&server)?;
+        seen = Seen::by(&server, ALL)?;
         if random.below(2) == 0 {
             thread::sleep(Duration::from_millis(random.below(150)));
         }
         server.kill()?;
     }
     let server = Server::start(dir.path(), &config, &[])?;
-    let all = samples(&server)?;
-    let missing = compare(&seen, &all);
-    ensure!(missing.is_empty(), "lost {missing:?}");
+    let all = Seen::by(&server, ALL)?;
+    seen.ensure_all_in(&all, "the last server")?;
     check_whole_scrapes(&all)?;
-    let first = all.values().next().map_or(0, BTreeMap::len);
+    let first = all
+        .0
+        .values()
+        .next()
+        .map_or(0, std::collections::BTreeMap::len);
     ensure!(
         first >= rounds,
         "only {first} samples a series after {rounds} rounds"
@@ -69,45 +66,12 @@ fn page(scrape: u64) -> String {
         .collect()
 }
 
-fn samples(server: &Server) -> Result<Seen> {
-    let mut seen = Seen::new();
-    for series in server
-        .query("kill_series[1h]")?
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
-        let index = series["metric"]["index"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let times = seen.entry(index).or_default();
-        for (seconds, value) in samples_of(series) {
-            times.insert((seconds * 1000.0).round() as i64, value);
-        }
-    }
-    Ok(seen)
-}
-
-/// Samples of `before` that `after` lacks or has otherwise.
-fn compare(before: &Seen, after: &Seen) -> Vec<(String, i64, String)> {
-    let mut missing = Vec::new();
-    for (series, times) in before {
-        for (time, value) in times {
-            if after.get(series).and_then(|found| found.get(time)) != Some(value) {
-                missing.push((series.clone(), *time, value.clone()));
-            }
-        }
-    }
-    missing
-}
-
 /// A scrape is there with all its series or not at all.
 fn check_whole_scrapes(all: &Seen) -> Result<()> {
-    if all.len() != SERIES {
-        bail!("{} series instead of {SERIES}", all.len());
+    if all.0.len() != SERIES {
+        bail!("{} series instead of {SERIES}", all.0.len());
     }
-    let mut sets = all.values();
+    let mut sets = all.0.values();
     let Some(first) = sets.next() else {
         return Ok(());
     };

@@ -4,7 +4,8 @@
 //!
 //! Needs the reference's binary in `$FERULA_PEERS/bin`; says so and passes without it.
 
-use std::collections::BTreeMap;
+mod late;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::server::free_address;
-use e2e::{Exporter, Random, Server, http, samples_of};
+use e2e::{Exporter, Random, Seen, Server, http};
 
 /// Series that stay.
 const SERIES: u64 = 20;
@@ -26,8 +27,7 @@ const FLAGS: [&str; 3] = [
     "--web.enable-admin-api",
 ];
 
-/// Every sample seen: series, then time in milliseconds, then value.
-type Seen = BTreeMap<String, BTreeMap<i64, String>>;
+const ALL: &str = "{__name__=~\"swap_.*\"}[2h]";
 
 fn page(scrape: u64) -> String {
     let staying = (0..SERIES).map(|index| format!("swap_series{{index=\"{index}\"}} {scrape}\n"));
@@ -37,46 +37,25 @@ fn page(scrape: u64) -> String {
     staying.chain(churning).collect()
 }
 
-fn samples(server: &Server) -> Result<Seen> {
-    let mut seen = Seen::new();
-    let found = server.query("{__name__=~\"swap_.*\"}[2h]")?;
-    for series in found.as_array().into_iter().flatten() {
-        let times = seen.entry(series["metric"].to_string()).or_default();
-        for (seconds, value) in samples_of(series) {
-            times.insert((seconds * 1000.0).round() as i64, value);
-        }
-    }
-    Ok(seen)
-}
-
-fn missing(before: &Seen, after: &Seen) -> Vec<String> {
-    let mut missing = Vec::new();
-    for (series, times) in before {
-        for (time, value) in times {
-            if after.get(series).and_then(|found| found.get(time)) != Some(value) {
-                missing.push(format!("{series} {time} {value}"));
-            }
-        }
-    }
-    missing
-}
-
 fn reference() -> Option<PathBuf> {
     let program = PathBuf::from(std::env::var_os("FERULA_PEERS")?).join("bin/prometheus");
     program.exists().then_some(program)
+}
+
+/// How often to kill and swap: `FERULA_SWAP_ROUNDS`, else 200 in slow tests, else `short`.
+fn rounds(short: u64) -> Result<u64> {
+    match std::env::var("FERULA_SWAP_ROUNDS") {
+        Ok(text) => text.parse().context("FERULA_SWAP_ROUNDS"),
+        Err(_) if std::env::var_os("RUN_SLOW_TESTS").is_some() => Ok(200),
+        Err(_) => Ok(short),
+    }
 }
 
 /// Opens the directory with the reference and compares.
 fn visit(program: &Path, dir: &Path, seen: &Seen, random: &mut Random) -> Result<()> {
     let mut server = Server::spawn_program(program, dir, free_address()?, &FLAGS)?;
     server.wait_until_ready().context("the reference")?;
-    let lost = missing(seen, &samples(&server)?);
-    ensure!(
-        lost.is_empty(),
-        "the reference does not find {} samples, the first: {:?}",
-        lost.len(),
-        lost.first()
-    );
+    seen.ensure_all_in(&Seen::by(&server, ALL)?, "the reference")?;
     thread::sleep(Duration::from_millis(random.below(400)));
     server.kill()
 }
@@ -87,11 +66,7 @@ fn no_kill_and_no_swap_loses_a_sample() -> Result<()> {
         println!("left out: no reference in $FERULA_PEERS/bin");
         return Ok(());
     };
-    let rounds = match std::env::var("FERULA_SWAP_ROUNDS") {
-        Ok(text) => text.parse().context("FERULA_SWAP_ROUNDS")?,
-        Err(_) if std::env::var_os("RUN_SLOW_TESTS").is_some() => 200,
-        Err(_) => 6,
-    };
+    let rounds = rounds(6)?;
     let mut random = Random::from_environment();
     let scrapes = Arc::new(AtomicU64::new(0));
     let counter = scrapes.clone();
@@ -103,18 +78,12 @@ fn no_kill_and_no_swap_loses_a_sample() -> Result<()> {
         exporter.address()
     );
     let dir = tempfile::tempdir()?;
-    let mut seen = Seen::new();
+    let mut seen = Seen::default();
     for round in 0..rounds {
         let mut server =
             Server::start(dir.path(), &config, &FLAGS).with_context(|| format!("round {round}"))?;
-        let lost = missing(&seen, &samples(&server)?);
-        ensure!(
-            lost.is_empty(),
-            "round {round}: lost {} samples, the first: {:?}\n{}",
-            lost.len(),
-            lost.first(),
-            server.log_text()
-        );
+        seen.ensure_all_in(&Seen::by(&server, ALL)?, "the next server")
+            .with_context(|| format!("round {round}\n{}", server.log_text()))?;
         thread::sleep(Duration::from_millis(random.below(3_500)));
         if random.below(4) == 0 {
             // The kill may come in the middle of it; its answer does not matter.
@@ -123,7 +92,7 @@ fn no_kill_and_no_swap_loses_a_sample() -> Result<()> {
                 let _ = http::request(address, "POST", "/api/v1/admin/tsdb/snapshot", &[], b"");
             });
         }
-        seen.append(&mut samples(&server)?);
+        seen.append(Seen::by(&server, ALL)?);
         thread::sleep(Duration::from_millis(random.below(100)));
         server.kill()?;
         visit(&program, dir.path(), &seen, &mut random)

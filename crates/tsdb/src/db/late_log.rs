@@ -63,3 +63,82 @@ impl LateLog {
         wal::remove_segments(&self.dir, last)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::sample::SampleColumns;
+    use model::{Labels, Matcher};
+    use stdx::cancel::CancelToken;
+    use storage::{Appendable, Batch, BatchTimes, Queryable, SelectHints};
+    use telemetry::Registry;
+
+    use crate::{Db, Options};
+
+    fn append(db: &Db, labels: &Labels, timestamp: i64) {
+        let mut appender = db.appender();
+        let series = appender.series(labels).unwrap();
+        let batch = Batch {
+            series: &[series],
+            times: BatchTimes::Each(&[timestamp]),
+            values: &[1.0],
+            histograms: &[],
+            start_timestamps: &[],
+            exemplars: &[],
+            reject_out_of_order: false,
+        };
+        appender
+            .append(&batch, &mut Vec::new(), &mut Vec::new())
+            .unwrap();
+        appender.commit().unwrap();
+    }
+
+    fn open(dir: &std::path::Path) -> Db {
+        let options = Options {
+            out_of_order_window_ms: 1_000_000,
+            ..Options::default()
+        };
+        Db::open(dir, options, &Registry::new()).unwrap()
+    }
+
+    fn count(db: &Db) -> usize {
+        let querier = db.querier(i64::MIN, i64::MAX).unwrap();
+        let hints = SelectHints::default();
+        let matchers = [Matcher::equal("a", "b")];
+        let set = querier
+            .select(true, &hints, &matchers, &CancelToken::new())
+            .unwrap();
+        let mut columns = SampleColumns::default();
+        set.read(0, i64::MIN, i64::MAX, &mut columns).unwrap();
+        columns.len()
+    }
+
+    /// The lists are in chunks that the log does not name, no block holds them yet, and a marker
+    /// says that new lists began.
+    #[test]
+    fn a_cut_that_was_broken_off_loses_no_late_sample() {
+        let dir = tempfile::tempdir().unwrap();
+        let labels = Labels::from_pairs([("a", "b")]);
+        let db = open(dir.path());
+        append(&db, &labels, 1_000_000);
+        for late in 0..50 {
+            append(&db, &labels, 500_000 + late);
+        }
+        db.shared.head.write_late().unwrap();
+        append(&db, &labels, 400_000);
+        drop(db);
+        let db = open(dir.path());
+        assert_eq!(count(&db), 52);
+        // Fills the list that was read from the log, so that a marker names its chunk.
+        for late in 0..40 {
+            append(&db, &labels, 600_000 + late);
+        }
+        assert_eq!(count(&db), 92);
+        drop(db);
+        let db = open(dir.path());
+        assert_eq!(count(&db), 92);
+        db.compact().unwrap();
+        assert_eq!(count(&db), 92);
+        drop(db);
+        assert_eq!(count(&open(dir.path())), 92);
+    }
+}

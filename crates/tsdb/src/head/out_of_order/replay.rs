@@ -10,7 +10,7 @@ use model::Timestamp;
 use model::sample::Value;
 
 use super::super::Head;
-use super::super::series::LateChunk;
+use super::super::series::{LateChunk, LateSamples};
 use super::super::visibility::SETTLED;
 use crate::Error;
 use crate::head_chunks::{ChunkRef, FoundChunk};
@@ -44,16 +44,15 @@ pub(crate) fn replay_late(
                         Value::Float(sample.value),
                     )
                 })
-                .try_for_each(&mut add_sample)
-                .map_err(|err| err.to_string())?,
+                .for_each(&mut add_sample),
             Record::Histograms(samples) => samples
                 .into_iter()
                 .map(|sample| (sample.series_ref, sample.timestamp, sample.value))
-                .try_for_each(&mut add_sample)
-                .map_err(|err| err.to_string())?,
+                .for_each(&mut add_sample),
             Record::MmapMarkers(markers) => {
                 for (series_ref, chunk_ref) in markers {
-                    mark(head, series_ref, ChunkRef::from(chunk_ref), chunks);
+                    mark(head, series_ref, ChunkRef::from(chunk_ref), chunks)
+                        .map_err(|err| err.to_string())?;
                 }
             }
             _ => {}
@@ -97,55 +96,53 @@ fn attach(head: &Head, chunk: &FoundChunk) {
     }
 }
 
-fn add(
-    head: &Head,
-    series_ref: u64,
-    timestamp: Timestamp,
-    value: Value,
-    unknown: &mut u64,
-) -> Result<(), Error> {
+fn add(head: &Head, series_ref: u64, timestamp: Timestamp, value: Value, unknown: &mut u64) {
     let Some(slot) = head.series.refs.slot_of(series_ref) else {
         *unknown += 1;
-        return Ok(());
+        return;
     };
     let Some(mut strip) = head.series.lock(slot) else {
-        return Ok(());
+        return;
     };
     let Some(state) = strip.series_mut(slot) else {
-        return Ok(());
+        return;
     };
-    let series_ref = state.series_ref;
-    let late = state.late_mut();
-    if late.list_len() >= head.out_of_order.list_len_max() {
-        late.write(series_ref, &head.files)?;
-    }
-    if late.insert(timestamp, value, SETTLED) {
+    // However long the list gets: the marker that ends it speaks of all since the one before.
+    if state.late_mut().insert(timestamp, value, SETTLED) {
         head.out_of_order.cover(timestamp, timestamp);
     }
-    Ok(())
 }
 
-/// What the log said of the series so far is in the chunk at `chunk_ref`, and in those written with
-/// it, if they were found.
-fn mark(head: &Head, series_ref: u64, chunk_ref: ChunkRef, chunks: &[FoundChunk]) {
-    let at = chunks.binary_search_by_key(&chunk_ref, |chunk| chunk.chunk_ref);
-    let is_known = match at {
-        Ok(at) => {
-            written_together(chunks, at).for_each(|chunk| attach(head, chunk));
-            true
-        }
-        // Without a chunk the marker says that a list begins.
-        Err(_) => chunk_ref == ChunkRef::from(0),
-    };
+/// What the log said of the series since the marker before is in the chunk at `chunk_ref`, and in
+/// those written with it, if they are found. If they are not, or if the marker names none because
+/// the list was written to become a block, the samples of the log are kept as a chunk of their own:
+/// the block may not have come about, and the chunk may have been lost with its writer's buffers.
+/// Once the block is there, the log before the marker goes.
+fn mark(
+    head: &Head,
+    series_ref: u64,
+    chunk_ref: ChunkRef,
+    chunks: &[FoundChunk],
+) -> Result<(), Error> {
+    let found = chunks.binary_search_by_key(&chunk_ref, |chunk| chunk.chunk_ref);
+    if let Ok(at) = found {
+        written_together(chunks, at).for_each(|chunk| attach(head, chunk));
+    }
     let slot = head.series.refs.slot_of(series_ref);
-    if is_known
-        && let Some(slot) = slot
+    if let Some(slot) = slot
         && let Some(mut strip) = head.series.lock(slot)
         && let Some(state) = strip.series_mut(slot)
-        && state.late().is_some()
+        && state.late().is_some_and(LateSamples::has_list)
     {
-        state.late_mut().forget_list();
+        let series_ref = state.series_ref;
+        match found {
+            Ok(_) => state.late_mut().forget_list(),
+            Err(_) => {
+                state.late_mut().write(series_ref, &head.files)?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// The chunk at `at` and those of the same list before it: a list becomes several chunks where the
