@@ -1,10 +1,11 @@
-//! Hiding samples of the head until they are truncated or cut.
+//! Deleting samples of the head: hidden until they are truncated or cut, late ones at once.
 
 use model::{Matcher, Timestamp};
 use stdx::cancel::CancelToken;
 
 use super::Head;
-use super::series::LateSamples;
+use super::postings::Runs;
+use super::series::SeriesState;
 use crate::Error;
 use crate::wal::Batch;
 use crate::wal::record::{TombstoneEntry, encode_tombstones};
@@ -13,8 +14,9 @@ use crate::wal::record::{TombstoneEntry, encode_tombstones};
 const RECORD_TOMBSTONES: usize = 10_000;
 
 impl Head {
-    /// Logs and adds tombstones for the samples with `mint <= t <= maxt` that the series which
-    /// satisfy `matchers` have now.
+    /// Deletes the samples with `mint <= t <= maxt` that the series which satisfy `matchers` have
+    /// now: those in order get tombstones, logged and hidden; late ones are removed, and a record of
+    /// that stands at its place in their log.
     pub(crate) fn delete(
         &self,
         mint: Timestamp,
@@ -23,20 +25,80 @@ impl Head {
     ) -> Result<(), Error> {
         // A checkpoint must find what is logged before it in memory.
         let _maintenance = self.maintenance.lock();
-        let Some((mut oldest, newest)) = self.min_time().zip(self.max_time()) else {
-            return Ok(());
-        };
-        if let Some((late, _)) = self.out_of_order.range() {
-            oldest = oldest.min(late);
-        }
-        let (mint, maxt) = (mint.max(oldest), maxt.min(newest));
-        if mint > maxt {
-            return Ok(());
-        }
         let never = CancelToken::new();
         let slots = self
             .slots(matchers, &never)
             .map_err(|err| Error::Select(err.to_string()))?;
+        self.delete_in_order(mint, maxt, &slots)?;
+        self.delete_late(mint, maxt, &slots)
+    }
+
+    fn delete_in_order(&self, mint: Timestamp, maxt: Timestamp, slots: &Runs) -> Result<(), Error> {
+        let Some((oldest, newest)) = self.min_time().zip(self.max_time()) else {
+            return Ok(());
+        };
+        let (mint, maxt) = (mint.max(oldest), maxt.min(newest));
+        let stones = self.stones(slots, mint, maxt, |state| {
+            state.first_sample_time(&self.files).zip(state.last_time())
+        });
+        for part in stones.chunks(RECORD_TOMBSTONES) {
+            let mut wal = self.wal.lock();
+            wal.as_mut()
+                .ok_or(Error::Closed)?
+                .write(&self.batch(part), None)?;
+            drop(wal);
+            for (slot, entry) in part {
+                self.add_tombstone(*slot, entry.mint, entry.maxt);
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_late(&self, mint: Timestamp, maxt: Timestamp, slots: &Runs) -> Result<(), Error> {
+        // Nobody adds late samples meanwhile: the record stands behind all that are removed.
+        let mut log = self.out_of_order.log.lock();
+        let Some(writer) = log.as_mut() else {
+            return Ok(());
+        };
+        let stones = self.stones(slots, mint, maxt, |state| state.late()?.range());
+        for part in stones.chunks(RECORD_TOMBSTONES) {
+            writer.write(&self.batch(part))?;
+            for (slot, entry) in part {
+                self.remove_late(*slot, entry.mint, entry.maxt)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes late samples of a series.
+    pub(crate) fn remove_late(
+        &self,
+        slot: u32,
+        mint: Timestamp,
+        maxt: Timestamp,
+    ) -> Result<(), Error> {
+        if let Some(mut strip) = self.series.lock(slot)
+            && let Some(state) = strip.series_mut(slot)
+            && state.late().is_some()
+        {
+            let series_ref = state.series_ref;
+            state
+                .late_mut()
+                .delete(mint, maxt, series_ref, &self.files)?;
+            state.tidy_late();
+        }
+        Ok(())
+    }
+
+    /// A tombstone for every series whose samples, in the range that `range` gives, meet
+    /// `mint <= t <= maxt`.
+    fn stones(
+        &self,
+        slots: &Runs,
+        mint: Timestamp,
+        maxt: Timestamp,
+        range: impl Fn(&SeriesState) -> Option<(Timestamp, Timestamp)>,
+    ) -> Vec<(u32, TombstoneEntry)> {
         let mut stones = Vec::new();
         for slot in slots.iter() {
             let Some(strip) = self.series.lock(slot) else {
@@ -45,33 +107,22 @@ impl Head {
             let Some(state) = strip.series(slot).filter(|state| state.series_ref != 0) else {
                 continue;
             };
-            let in_order = state.first_sample_time(&self.files).zip(state.last_time());
-            let late = state.late().and_then(LateSamples::range);
-            let range = match (in_order, late) {
-                (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
-                (one, other) => one.or(other),
-            };
-            let Some((first, last)) = range.filter(|(first, last)| *first <= maxt && *last >= mint)
-            else {
-                continue;
-            };
-            let entry = TombstoneEntry {
-                series_ref: state.series_ref,
-                mint: mint.max(first),
-                maxt: maxt.min(last),
-            };
-            stones.push((slot, entry));
-        }
-        for part in stones.chunks(RECORD_TOMBSTONES) {
-            let entries: Vec<TombstoneEntry> = part.iter().map(|(_, entry)| *entry).collect();
-            let batch = Batch::pack(&[encode_tombstones(&entries)], self.wal_compression);
-            let mut wal = self.wal.lock();
-            wal.as_mut().ok_or(Error::Closed)?.write(&batch, None)?;
-            drop(wal);
-            for (slot, entry) in part {
-                self.add_tombstone(*slot, entry.mint, entry.maxt);
+            if let Some((first, last)) = range(state)
+                && first.max(mint) <= last.min(maxt)
+            {
+                let entry = TombstoneEntry {
+                    series_ref: state.series_ref,
+                    mint: mint.max(first),
+                    maxt: maxt.min(last),
+                };
+                stones.push((slot, entry));
             }
         }
-        Ok(())
+        stones
+    }
+
+    fn batch(&self, stones: &[(u32, TombstoneEntry)]) -> Batch {
+        let entries: Vec<TombstoneEntry> = stones.iter().map(|(_, entry)| *entry).collect();
+        Batch::pack(&[encode_tombstones(&entries)], self.wal_compression)
     }
 }

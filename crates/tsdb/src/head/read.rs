@@ -297,16 +297,17 @@ impl SeriesSet for HeadSeriesSet {
                 .decode(range.in_order_mint, range.maxt, columns)
                 .map_err(corrupt)?;
         }
-        if let Some(late) = late.filter(|late| !late.is_empty()) {
-            late.merge_into(range.mint, range.maxt, columns)
-                .map_err(corrupt)?;
-        }
+        // Late samples are not hidden but removed: others may come in their place.
         if let Some(deleted) = self.head.tombstones(slot) {
             series::retain(columns, |timestamp| {
                 !deleted
                     .iter()
                     .any(|(mint, maxt)| (*mint..=*maxt).contains(&timestamp))
             });
+        }
+        if let Some(late) = late.filter(|late| !late.is_empty()) {
+            late.merge_into(range.mint, range.maxt, columns)
+                .map_err(corrupt)?;
         }
         Ok(())
     }

@@ -206,9 +206,10 @@ impl Source for HeadSource {
             drop(symbols);
             self.copy_chunks(state, series).map_err(Error::HeadChunk)?;
             drop(strip);
-            series
-                .deleted
-                .extend(head.tombstones(slot).unwrap_or_default());
+            if matches!(self.kind, Kind::InOrder) {
+                let deleted = head.tombstones(slot).unwrap_or_default();
+                series.deleted.extend(deleted);
+            }
             return Ok(true);
         }
     }

@@ -166,9 +166,6 @@ impl Head {
     }
 
     fn trim_tombstones(&self, removed: &Runs, mint: Timestamp) {
-        // Late samples leave later.
-        let late = self.out_of_order.range();
-        let mint = late.map_or(mint, |(oldest, _)| oldest.min(mint));
         let mut tombstones = self.tombstones.write();
         for slot in removed.iter() {
             tombstones.remove(&slot);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use model::Labels;
+use model::{Labels, Matcher};
 use proptest::prelude::*;
 use storage::AppendError;
 use tsdb::{Db, Options};
 
-use crate::support::{Content, commit, open_with, read_all, series};
+use crate::support::{Content, cases, commit, open_with, read_all, series};
 
 const HOUR: i64 = 3_600_000;
 
@@ -64,6 +64,8 @@ enum Step {
     /// Series, milliseconds behind the newest time (before it if negative), value.
     Commit(Vec<(u8, i64, u8)>),
     Advance(i64),
+    /// Samples of a series are deleted: which, from how long ago, for how long.
+    Delete(u8, i64, i64),
     Cut,
     WriteChunks,
     Restart,
@@ -74,6 +76,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => prop::collection::vec(sample, 1..60).prop_map(Step::Commit),
         3 => (0..4 * HOUR).prop_map(Step::Advance),
+        2 => (0..6_u8, -600_000..9_000_000_i64, 0..9_000_000_i64)
+            .prop_map(|(pick, behind, length)| Step::Delete(pick, behind, length)),
         2 => Just(Step::Cut),
         1 => Just(Step::WriteChunks),
         1 => Just(Step::Restart),
@@ -85,6 +89,7 @@ type Oracle = BTreeMap<Labels, BTreeMap<i64, u64>>;
 fn content(oracle: &Oracle) -> Content {
     oracle
         .iter()
+        .filter(|(_, samples)| !samples.is_empty())
         .map(|(labels, samples)| {
             let samples = samples.iter().map(|(time, bits)| (*time, *bits)).collect();
             (labels.clone(), samples)
@@ -99,7 +104,7 @@ fn some(db: &Db) -> Content {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(cases(16))]
     #[test]
     fn late_samples_are_there_once_whatever_happens(steps in prop::collection::vec(step(), 1..40)) {
         let dir = tempfile::tempdir().unwrap();
@@ -133,6 +138,14 @@ proptest! {
                     }
                 }
                 Step::Advance(by) => now += by,
+                Step::Delete(pick, behind, length) => {
+                    let (mint, maxt) = (now - behind, now - behind + length);
+                    let selector = vec![Matcher::equal("instance", &pick.to_string())];
+                    db.delete(mint, maxt, &[selector]).unwrap();
+                    if let Some(samples) = oracle.get_mut(&all[usize::from(pick)]) {
+                        samples.retain(|time, _| !(mint..=maxt).contains(time));
+                    }
+                }
                 Step::Cut => db.compact().unwrap(),
                 Step::WriteChunks => db.write_head_chunks().unwrap(),
                 Step::Restart => {
@@ -145,6 +158,29 @@ proptest! {
         drop(db);
         prop_assert_eq!(some(&open_with(dir.path(), options())), content(&oracle));
     }
+}
+
+#[test]
+fn what_is_sent_again_after_a_delete_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_with(dir.path(), options());
+    let one = series("m", "0");
+    for minute in 0..100 {
+        commit(&db, &[(&one, 10 * HOUR + minute * 60_000, 1.0)]);
+        // Some late ones are in chunks, some in the list.
+        commit(&db, &[(&one, 9 * HOUR + minute * 20_000, 1.0)]);
+    }
+    db.delete(0, 20 * HOUR, &[vec![Matcher::equal("instance", "0")]])
+        .unwrap();
+    assert!(read_all(&db).values().all(Vec::is_empty));
+    commit(&db, &[(&one, 10 * HOUR, 2.0), (&one, 9 * HOUR, 3.0)]);
+    let expected = [(9 * HOUR, 3_f64.to_bits()), (10 * HOUR, 2_f64.to_bits())];
+    assert_eq!(read_all(&db)[&one], expected);
+    drop(db);
+    let db = open_with(dir.path(), options());
+    assert_eq!(read_all(&db)[&one], expected);
+    db.compact().unwrap();
+    assert_eq!(read_all(&db)[&one], expected);
 }
 
 #[test]

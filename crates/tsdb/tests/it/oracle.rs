@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::Matcher;
 use proptest::prelude::*;
 
-use crate::support::{Content, add, open, read, read_all, series};
+use crate::support::{Content, add, cases, open, read, read_all, series};
 use storage::Appendable;
 
 /// What happens to the database.
@@ -43,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
     #[test]
     fn reads_what_was_committed(steps in prop::collection::vec(step(), 1..60)) {
         let dir = tempfile::tempdir().unwrap();

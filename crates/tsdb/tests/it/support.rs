@@ -5,6 +5,7 @@ use std::path::Path;
 
 use model::sample::SampleColumns;
 use model::{Labels, Matcher};
+use proptest::prelude::ProptestConfig;
 use stdx::cancel::CancelToken;
 use storage::{
     AppendError, Appendable, Appender, Batch, BatchTimes, Queryable, SelectHints, SeriesRef,
@@ -103,4 +104,12 @@ pub(crate) fn read(db: &Db, mint: i64, maxt: i64, matchers: &[Matcher]) -> Conte
 /// Everything.
 pub(crate) fn read_all(db: &Db) -> Content {
     read(db, i64::MIN, i64::MAX, &[])
+}
+
+/// As many cases as `PROPTEST_CASES` says, for longer runs on demand; else so few that CI is quick.
+pub(crate) fn cases(few: u32) -> ProptestConfig {
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    let default = ProptestConfig::default();
+    let cases = if asked { default.cases } else { few };
+    ProptestConfig { cases, ..default }
 }

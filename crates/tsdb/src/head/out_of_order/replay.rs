@@ -55,6 +55,14 @@ pub(crate) fn replay_late(
                         .map_err(|err| err.to_string())?;
                 }
             }
+            Record::Tombstones(tombstones) => {
+                for tombstone in tombstones {
+                    if let Some(slot) = head.series.refs.slot_of(tombstone.series_ref) {
+                        head.remove_late(slot, tombstone.mint, tombstone.maxt)
+                            .map_err(|err| err.to_string())?;
+                    }
+                }
+            }
             _ => {}
         }
         Ok(())

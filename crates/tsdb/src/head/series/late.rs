@@ -6,6 +6,7 @@ use model::Timestamp;
 use model::sample::{SampleColumns, Value};
 
 use super::chunks::ChunkBytes;
+use super::retain;
 use crate::compact::{Choice, Encoder};
 use crate::head::visibility::Snapshot;
 use crate::head_chunks::{ChunkRef, HeadChunks, NewHeadChunk};
@@ -25,6 +26,31 @@ pub(crate) struct LateChunk {
     pub(crate) mint: Timestamp,
     pub(crate) maxt: Timestamp,
     pub(crate) chunk_ref: ChunkRef,
+}
+
+impl LateChunk {
+    /// Its samples without those with `mint <= t <= maxt`; `None` if there are none of them, or if it
+    /// cannot be read: queries say then what is wrong with it.
+    fn without(
+        &self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        files: &HeadChunks,
+    ) -> Option<SampleColumns> {
+        if self.mint > maxt || self.maxt < mint {
+            return None;
+        }
+        let mut columns = SampleColumns::default();
+        let bytes = ChunkBytes::at(self.chunk_ref, files);
+        let (encoding, data) = bytes.read().ok()?;
+        let all = (Timestamp::MIN, Timestamp::MAX);
+        chunk::decode(encoding, data, all.0, all.1, &mut columns).ok()?;
+        let before = columns.len();
+        retain(&mut columns, |timestamp| {
+            !(mint..=maxt).contains(&timestamp)
+        });
+        (columns.len() < before).then_some(columns)
+    }
 }
 
 /// What a series has of late samples.
@@ -79,36 +105,32 @@ impl LateSamples {
         for sample in &self.list {
             columns.push(sample.timestamp, sample.value.clone());
         }
-        let (mut chunks, mut data) = (Vec::new(), Vec::new());
-        let mut encoder = Encoder::new(u16::MAX, Choice::Floats(Encoding::Xor));
-        for index in 0..columns.len() {
-            encoder
-                .add(&columns, index, &mut chunks, &mut data)
-                .map_err(|err| crate::Error::HeadChunk(err.to_string()))?;
-        }
-        encoder.finish(&mut chunks, &mut data);
-        let new: Vec<NewHeadChunk<'_>> = chunks
-            .iter()
-            .map(|chunk| NewHeadChunk {
-                series_ref,
-                mint: chunk.mint,
-                maxt: chunk.maxt,
-                encoding: chunk.encoding,
-                is_out_of_order: true,
-                data: data.get(chunk.start..chunk.end).unwrap_or_default(),
-            })
-            .collect();
-        let mut refs = Vec::with_capacity(new.len());
-        files.write(&new, &mut refs)?;
-        for (chunk, chunk_ref) in chunks.iter().zip(&refs) {
-            self.chunks.push(LateChunk {
-                mint: chunk.mint,
-                maxt: chunk.maxt,
-                chunk_ref: *chunk_ref,
-            });
-        }
+        let written = write_chunks(&columns, series_ref, files)?;
+        let last = written.last().map(|chunk| chunk.chunk_ref);
+        self.chunks.extend(written);
         self.list.clear();
-        Ok(refs.last().copied())
+        Ok(last)
+    }
+
+    /// Removes the samples with `mint <= t <= maxt`; chunks that lose some are written anew.
+    pub(crate) fn delete(
+        &mut self,
+        mint: Timestamp,
+        maxt: Timestamp,
+        series_ref: u64,
+        files: &HeadChunks,
+    ) -> Result<(), crate::Error> {
+        let mut kept = Vec::with_capacity(self.chunks.len());
+        for chunk in &self.chunks {
+            match chunk.without(mint, maxt, files) {
+                None => kept.push(*chunk),
+                Some(columns) => kept.extend(write_chunks(&columns, series_ref, files)?),
+            }
+        }
+        self.chunks = kept;
+        self.list
+            .retain(|sample| !(mint..=maxt).contains(&sample.timestamp));
+        Ok(())
     }
 
     /// Forgets the list; the log has named a chunk that holds it.
@@ -190,6 +212,44 @@ impl LateSamples {
             + self.list.capacity() * size_of::<LateSample>()
             + self.chunks.capacity() * size_of::<LateChunk>()
     }
+}
+
+/// Writes samples to a file: a chunk for each kind of samples in turn.
+fn write_chunks(
+    columns: &SampleColumns,
+    series_ref: u64,
+    files: &HeadChunks,
+) -> Result<Vec<LateChunk>, crate::Error> {
+    let (mut chunks, mut data) = (Vec::new(), Vec::new());
+    let mut encoder = Encoder::new(u16::MAX, Choice::Floats(Encoding::Xor));
+    for index in 0..columns.len() {
+        encoder
+            .add(columns, index, &mut chunks, &mut data)
+            .map_err(|err| crate::Error::HeadChunk(err.to_string()))?;
+    }
+    encoder.finish(&mut chunks, &mut data);
+    let new: Vec<NewHeadChunk<'_>> = chunks
+        .iter()
+        .map(|chunk| NewHeadChunk {
+            series_ref,
+            mint: chunk.mint,
+            maxt: chunk.maxt,
+            encoding: chunk.encoding,
+            is_out_of_order: true,
+            data: data.get(chunk.start..chunk.end).unwrap_or_default(),
+        })
+        .collect();
+    let mut refs = Vec::with_capacity(new.len());
+    files.write(&new, &mut refs)?;
+    let written = chunks
+        .iter()
+        .zip(&refs)
+        .map(|(chunk, chunk_ref)| LateChunk {
+            mint: chunk.mint,
+            maxt: chunk.maxt,
+            chunk_ref: *chunk_ref,
+        });
+    Ok(written.collect())
 }
 
 /// Late samples that a reader took along.
