@@ -26,7 +26,7 @@ const FLAGS: [&str; 3] = [
 /// Samples are this far apart.
 const STEP_MS: i64 = 15_000;
 /// Blocks that fall due, one after another.
-const BLOCKS: i64 = 6;
+const BLOCKS: i64 = 20;
 const BLOCK_MS: i64 = 600_000;
 
 /// What a dashboard asks; `time` is the newest pushed moment.
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     let begin = (i64::try_from(now.as_millis())? - 2 * BLOCKS * BLOCK_MS) / BLOCK_MS * BLOCK_MS;
 
     // A head of one and a half blocks: nothing is due yet.
-    let full = BLOCK_MS * 3 / 2;
+    let full = BLOCK_MS * 3 / 2 + STEP_MS;
     push(address, series, begin, begin + full - STEP_MS)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = ask(address, begin + full - STEP_MS, stop.clone());
@@ -62,16 +62,16 @@ fn main() -> Result<()> {
     stop.store(true, Ordering::Relaxed);
     let quiet = asked.join().map_err(|_| anyhow!("asking panicked"))??;
 
-    // One block after another falls due; nothing is pushed while the server works on it.
+    // One step more, and a block falls due; nothing is pushed while the server works on it.
     let mut busy = Vec::new();
     let mut working = Duration::ZERO;
     for block in 0..BLOCKS {
         let from = begin + full + block * BLOCK_MS;
-        push(address, series, from, from + BLOCK_MS - STEP_MS)?;
         let before = work_done(&server)?;
+        push(address, series, from, from)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let asked = ask(address, from + BLOCK_MS - STEP_MS, stop.clone());
-        let deadline = Instant::now() + Duration::from_secs(150);
+        let asked = ask(address, from, stop.clone());
+        let deadline = Instant::now() + Duration::from_secs(60);
         // From when work is seen to when it has been over for a moment.
         let (mut first, mut last) = (None, None);
         while Instant::now() < deadline {
@@ -90,6 +90,7 @@ fn main() -> Result<()> {
         let timings = asked.join().map_err(|_| anyhow!("asking panicked"))??;
         let (first, last) = first.zip(last).context("no block was cut in time")?;
         working += last - first;
+        push(address, series, from + STEP_MS, from + BLOCK_MS - STEP_MS)?;
         busy.extend(
             timings
                 .into_iter()

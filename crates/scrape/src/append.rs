@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use model::Timestamp;
 use model::staleness::STALE_NAN;
+use parking_lot::Mutex;
 use storage::{AppendError, Appendable, Appender, Batch, BatchTimes};
+use telemetry::Gauge;
 
 use crate::cache::Cache;
 use crate::error::Error;
@@ -27,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) target: Arc<Target>,
     pub(crate) store: Arc<dyn Appendable>,
     pub(crate) metrics: Metrics,
+    pub(crate) spare_columns: Arc<SpareColumns>,
 }
 
 /// What one loop's scrapes keep from one to the next.
@@ -34,7 +37,46 @@ pub(crate) struct Context {
 pub(crate) struct LoopState {
     cache: Cache,
     reports: ReportSeries,
-    columns: Columns,
+    counted: Counted,
+}
+
+/// What a cache takes, as counted in the gauge of all.
+#[derive(Debug, Default)]
+struct Counted {
+    gauge: Option<Gauge>,
+    bytes: f64,
+}
+
+impl Counted {
+    fn set(&mut self, gauge: &Gauge, bytes: usize) {
+        let bytes = bytes as f64;
+        let gauge = self.gauge.get_or_insert_with(|| gauge.clone());
+        gauge.add(bytes - self.bytes);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(gauge) = &self.gauge {
+            gauge.add(-self.bytes);
+        }
+    }
+}
+
+/// Columns that no scrape uses at the moment: as many as scrapes were appended at once, which the
+/// worker pool bounds. They keep their memory, which a loop of its own would keep for each target.
+#[derive(Debug, Default)]
+pub(crate) struct SpareColumns(Mutex<Vec<Columns>>);
+
+impl SpareColumns {
+    fn take(&self) -> Columns {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, columns: Columns) {
+        self.0.lock().push(columns);
+    }
 }
 
 /// How many samples there were.
@@ -95,6 +137,8 @@ pub(crate) fn scrape(
     report.after_relabelling = counts.after_relabelling;
     report.series_added = counts.series_added;
     finish(context, state, appender, Some(&report), time);
+    let bytes = state.cache.heap_bytes();
+    state.counted.set(&context.metrics.cache_bytes, bytes);
     context.target.report(LastScrape {
         health: if report.up { Health::Up } else { Health::Down },
         error: error.map_or_else(String::new, |err| err.to_string()),
@@ -132,7 +176,7 @@ fn ingest_or_mark(
     state.cache.begin();
     let result = ingest::ingest(
         context,
-        state,
+        &mut state.cache,
         &mut **appender,
         body,
         content_type,

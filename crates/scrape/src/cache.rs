@@ -50,6 +50,8 @@ const _: () = assert!(size_of::<Option<Entry>>() <= 48, "one for each series");
 pub(crate) struct Cache {
     entries: Vec<Option<Entry>>,
     free: Vec<EntryId>,
+    /// Bytes of the entries' texts.
+    text_bytes: usize,
     by_text: HashTable<EntryId>,
     hasher: FixedState,
     /// Number of the current scrape.
@@ -144,6 +146,7 @@ impl Cache {
         series: Option<SeriesRef>,
     ) -> EntryId {
         let hash = self.hash(text);
+        self.text_bytes += text.len();
         let entry = Entry {
             text: text.into(),
             series: series.unwrap_or_default(),
@@ -258,6 +261,23 @@ impl Cache {
         self.entries.len() - self.free.len()
     }
 
+    /// Bytes of memory it takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let lists = [
+            &self.free,
+            &self.order,
+            &self.order_next,
+            &self.tracked_before,
+            &self.tracked_now,
+        ];
+        let ids: usize = lists.iter().map(|list| list.capacity()).sum();
+        self.entries.capacity() * size_of::<Option<Entry>>()
+            + self.text_bytes
+            // A table keeps an eighth free and a control byte a place.
+            + self.by_text.capacity() * 8 / 7 * (size_of::<EntryId>() + 1)
+            + ids * size_of::<EntryId>()
+    }
+
     fn sweep(&mut self) {
         let scrape = self.scrape;
         for (index, slot) in self.entries.iter_mut().enumerate() {
@@ -272,6 +292,7 @@ impl Cache {
             {
                 found.remove();
             }
+            self.text_bytes -= entry.text.len();
             *slot = None;
             self.free.push(id);
         }
@@ -354,6 +375,22 @@ mod tests {
         cache.end(false);
         scrape(&mut cache, &["a", "b"]);
         assert!(cache.vanished().is_empty());
+    }
+
+    #[test]
+    fn its_size_follows_the_texts() {
+        let mut cache = Cache::default();
+        scrape(&mut cache, &["a"]);
+        cache.insert(
+            "x".repeat(10_000).as_bytes(),
+            MetricType::Unknown,
+            Some(SeriesRef(1)),
+        );
+        cache.end(true);
+        assert!(cache.heap_bytes() > 10_000);
+        scrape(&mut cache, &["a"]);
+        cache.end(true);
+        assert!(cache.heap_bytes() < 2_000);
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl Manager {
             metrics: options.metrics,
             user_agent: options.user_agent,
             offset_seed: 0,
+            spare_columns: Arc::default(),
             timestamp_tolerance: options.timestamp_tolerance,
         };
         Self {

@@ -1,7 +1,7 @@
 //! Our own metrics.
 
 use telemetry::{
-    Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, Registry, SummaryFamily,
+    Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, Registry, SummaryFamily,
 };
 
 const QUANTILES: [f64; 5] = [0.01, 0.05, 0.5, 0.9, 0.99];
@@ -34,6 +34,7 @@ pub struct Metrics {
     pub(crate) exceeded_samples: Counter,
     pub(crate) exceeded_labels: Counter,
     pub(crate) cache_flush_forced: Counter,
+    pub(crate) cache_bytes: Gauge,
     pub(crate) duplicate_timestamp: Counter,
     pub(crate) out_of_order: Counter,
     pub(crate) out_of_bounds: Counter,
@@ -154,6 +155,10 @@ impl Metrics {
             cache_flush_forced: counter(
                 "prometheus_target_scrapes_cache_flush_forced_total",
                 "How many times a scrape cache was flushed due to getting big while scrapes are failing.",
+            ),
+            cache_bytes: registry.gauge(
+                "ferula_scrape_cache_memory_bytes",
+                "Bytes of memory that the known lines of all targets take.",
             ),
             duplicate_timestamp: counter(
                 "prometheus_target_scrapes_sample_duplicate_timestamp_total",

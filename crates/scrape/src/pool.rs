@@ -11,7 +11,7 @@ use model::Labels;
 use stdx::pool::Pool;
 use storage::Appendable;
 
-use crate::append::Context;
+use crate::append::{Context, SpareColumns};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) user_agent: String,
     pub(crate) offset_seed: u64,
+    pub(crate) spare_columns: Arc<SpareColumns>,
     pub(crate) timestamp_tolerance: Option<Duration>,
 }
 
@@ -262,6 +263,7 @@ impl ScrapePool {
                 target: target.clone(),
                 store: self.shared.store.clone(),
                 metrics: self.shared.metrics.clone(),
+                spare_columns: self.shared.spare_columns.clone(),
             },
             state: state.unwrap_or_default(),
             connection: self.client.connection(),

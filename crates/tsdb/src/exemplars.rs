@@ -34,6 +34,21 @@ impl ExemplarRing {
         }
     }
 
+    /// Bytes of memory it takes; labels of a series that is in it more than once are shared.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let text = |labels: &Labels| -> usize {
+            labels
+                .iter()
+                .map(|(name, value)| name.len() + value.len() + 2)
+                .sum()
+        };
+        let series = self.newest.values().map(|(newest, _)| text(&newest.series));
+        let labels = self.ring.iter().map(|kept| text(&kept.labels));
+        self.ring.capacity() * size_of::<Kept>()
+            + self.newest.capacity() * (size_of::<(u64, Kept, usize)>() + 1)
+            + series.chain(labels).sum::<usize>()
+    }
+
     /// Labels of a series that has exemplars here.
     pub(crate) fn series(&self, series_ref: u64) -> Option<Labels> {
         self.newest

@@ -8,7 +8,7 @@ use model::staleness::is_stale;
 use model::{Exemplar, Labels, LabelsBuilder, Metadata, MetricType, Timestamp, relabel};
 use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 
-use super::{Context, Counts, LoopState, MAX_AHEAD};
+use super::{Context, Counts, MAX_AHEAD};
 use crate::cache::{Cache, EntryId};
 use crate::error::Error;
 use crate::limits;
@@ -64,7 +64,7 @@ struct Refusals {
 /// Appends the samples of `body`.
 pub(super) fn ingest(
     context: &Context,
-    state: &mut LoopState,
+    cache: &mut Cache,
     appender: &mut dyn Appender,
     body: &[u8],
     content_type: Option<&str>,
@@ -82,13 +82,14 @@ pub(super) fn ingest(
             "Invalid content type on scrape, using fallback setting."
         );
     }
-    state.columns.clear();
+    let mut columns = context.spare_columns.take();
+    columns.clear();
     let metadata = context.target.metadata_map();
     let mut metadata = metadata.lock();
     let mut run = Run {
         context,
-        cache: &mut state.cache,
-        columns: &mut state.columns,
+        cache,
+        columns: &mut columns,
         metadata: &mut metadata,
         counts,
         refusals: Refusals::default(),
@@ -111,6 +112,7 @@ pub(super) fn ingest(
         run.metadata
             .retain(|_, (_, seen)| scrape.saturating_sub(*seen) <= METADATA_SCRAPES_MAX);
     }
+    context.spare_columns.give_back(columns);
     appended
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::Timestamp;
 use telemetry::Registry;
-use telemetry::metrics::Kind;
+use telemetry::metrics::{ExposedSample, Kind};
 
 use crate::head::Head;
 use crate::lock_file::LockFile;
@@ -98,6 +98,31 @@ pub(super) fn register(
         "exemplar_last_exemplars_timestamp_seconds",
         "The timestamp of the oldest exemplar stored in circular storage. Useful to check for what time range the current exemplar buffer limit allows. This usually means the last timestamp for all exemplars for a typical setup. This is not true though if one of the series timestamp is in future compared to rest series.",
         |head| head.exemplars.read().oldest_time().unwrap_or(0) as f64 / 1000.0,
+    );
+    let of_head = head.clone();
+    registry.collector(
+        "ferula_tsdb_head_memory_bytes",
+        "Bytes of memory that the head takes, by purpose.",
+        Kind::Gauge,
+        move |family| {
+            let memory = of_head.memory();
+            let parts = [
+                ("closed_chunks", memory.closed_chunk_bytes),
+                ("exemplars", of_head.exemplars.read().heap_bytes()),
+                ("index", memory.index_bytes),
+                ("open_chunks", memory.open_chunk_bytes),
+                ("postings", memory.postings_bytes),
+                ("series", memory.series_bytes),
+                ("symbols", memory.symbol_bytes),
+            ];
+            family
+                .samples
+                .extend(parts.map(|(part, bytes)| ExposedSample {
+                    suffix: "",
+                    labels: vec![("part".to_owned(), part.to_owned())],
+                    value: bytes as f64,
+                }));
+        },
     );
     let clean = lock.map_or(-1.0, |lock| f64::from(lock.clean_start()));
     registry
