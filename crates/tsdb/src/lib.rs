@@ -33,5 +33,5 @@ pub use blocks::Retention;
 pub use db::{Db, ExemplarSeries};
 pub use error::Error;
 pub use head::stats::{CardinalityStats, HeadStats, MemoryStats, NamedCount};
-pub use options::Options;
+pub use options::{FloatEncoding, Options};
 pub use replay_status::ReplayStatus;

@@ -14,12 +14,11 @@ use model::sample::Value;
 use parking_lot::Mutex;
 
 use super::Head;
+use super::append::{encode_all_histograms, encode_floats};
 use super::series::LateSamples;
 use crate::Error;
 use crate::head_chunks::ChunkRef;
-use crate::wal::record::{
-    HistogramEntry, SampleEntry, encode_histograms, encode_mmap_markers, encode_samples,
-};
+use crate::wal::record::{HistogramEntry, SampleEntry, encode_mmap_markers};
 use crate::wal::{Batch, Writer};
 pub(crate) use replay::replay_late;
 
@@ -88,6 +87,8 @@ pub(crate) struct Late {
     pub(crate) slot: u32,
     pub(crate) series_ref: u64,
     pub(crate) timestamp: Timestamp,
+    /// Start timestamp; 0 for none.
+    pub(crate) start: Timestamp,
     pub(crate) value: Value,
 }
 
@@ -105,11 +106,13 @@ impl Pending {
             Value::Float(value) => self.samples.push(SampleEntry {
                 series_ref: late.series_ref,
                 timestamp: late.timestamp,
+                start: late.start,
                 value: *value,
             }),
             value => self.histograms.push(HistogramEntry {
                 series_ref: late.series_ref,
                 timestamp: late.timestamp,
+                start: late.start,
                 value: value.clone(),
             }),
         }
@@ -130,10 +133,11 @@ impl Pending {
         if !self.markers.is_empty() {
             records.push(encode_mmap_markers(&self.markers));
         }
+        let store_starts = head.rules().encodings.store_starts;
         if !self.samples.is_empty() {
-            records.push(encode_samples(&self.samples));
+            records.push(encode_floats(&self.samples, store_starts));
         }
-        records.extend(encode_histograms(&self.histograms));
+        records.extend(encode_all_histograms(&self.histograms, store_starts));
         if records.is_empty() {
             return Ok(());
         }
@@ -188,6 +192,7 @@ impl Head {
         pending: &mut Pending,
         writer: &mut Writer,
     ) -> Result<bool, Error> {
+        let encodings = self.rules().encodings;
         let full = self.late_list_len(sample.slot) >= self.out_of_order.list_len_max();
         if full && pending.has_samples_of(sample.series_ref) {
             // What goes to the chunk is logged before the marker that speaks of it.
@@ -201,13 +206,19 @@ impl Head {
         };
         let late = state.late_mut();
         if full {
-            if let Some(chunk_ref) = late.write(sample.series_ref, &self.files)? {
+            if let Some(chunk_ref) = late.write(sample.series_ref, &self.files, encodings)? {
                 pending.markers.push((sample.series_ref, chunk_ref.into()));
             }
         } else if !late.has_list() {
             pending.markers.push((sample.series_ref, 0));
         }
-        Ok(late.insert(sample.timestamp, sample.value.clone(), sequence))
+        // A chunk that could not hold it must not be what makes the difference to a query.
+        let start = if encodings.holds_starts(&sample.value) {
+            sample.start
+        } else {
+            0
+        };
+        Ok(late.insert((sample.timestamp, start), sample.value.clone(), sequence))
     }
 
     fn late_list_len(&self, slot: u32) -> usize {
@@ -225,6 +236,7 @@ impl Head {
         let Some(writer) = log.as_mut() else {
             return Ok(None);
         };
+        let encodings = self.rules().encodings;
         let mut last: Option<ChunkRef> = None;
         for slot in 0..self.series.len() {
             let Some(mut strip) = self.series.lock(slot) else {
@@ -239,7 +251,7 @@ impl Head {
             }
             let late: &mut LateSamples = state.late_mut();
             if late.has_list() {
-                late.write(series_ref, &self.files)?;
+                late.write(series_ref, &self.files, encodings)?;
             }
             last = last.max(late.chunks().iter().map(|chunk| chunk.chunk_ref).max());
         }

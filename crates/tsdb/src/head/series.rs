@@ -6,6 +6,7 @@
 
 mod chunks;
 mod extract;
+mod floats;
 mod histograms;
 mod late;
 mod refs;
@@ -21,7 +22,7 @@ pub(crate) use extract::retain;
 pub(crate) use histograms::LastHistogram;
 pub(crate) use late::{LateChunk, LateSamples};
 pub(crate) use refs::RefTable;
-pub(crate) use state::{Appended, ChunkRules, Fit, SeriesState};
+pub(crate) use state::{Appended, ChunkEncodings, ChunkRules, Fit, SeriesState};
 
 use super::postings::Runs;
 

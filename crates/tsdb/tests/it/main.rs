@@ -9,6 +9,7 @@ mod commit;
 mod cut;
 mod damage;
 mod day;
+mod encodings;
 mod late;
 mod oracle;
 mod support;

@@ -31,7 +31,7 @@ pub(crate) fn replay_late(
     }
     let mut unknown = 0_u64;
     let mut add_sample =
-        |(series_ref, timestamp, value)| add(head, series_ref, timestamp, value, &mut unknown);
+        |(series_ref, times, value)| add(head, series_ref, times, value, &mut unknown);
     let mut reader = LogReader::open(dir, 0)?;
     let read = reader.for_each(|_, record| {
         match decode(record).map_err(|err| format!("decode record: {err}"))? {
@@ -40,7 +40,7 @@ pub(crate) fn replay_late(
                 .map(|sample| {
                     (
                         sample.series_ref,
-                        sample.timestamp,
+                        (sample.timestamp, sample.start),
                         Value::Float(sample.value),
                     )
                 })
@@ -48,7 +48,10 @@ pub(crate) fn replay_late(
                 .map_err(|err| err.to_string())?,
             Record::Histograms(samples) => samples
                 .into_iter()
-                .map(|sample| (sample.series_ref, sample.timestamp, sample.value))
+                .map(|sample| {
+                    let times = (sample.timestamp, sample.start);
+                    (sample.series_ref, times, sample.value)
+                })
                 .try_for_each(&mut add_sample)
                 .map_err(|err| err.to_string())?,
             Record::MmapMarkers(markers) => {
@@ -100,7 +103,7 @@ fn attach(head: &Head, chunk: &FoundChunk) {
 fn add(
     head: &Head,
     series_ref: u64,
-    timestamp: Timestamp,
+    (timestamp, start): (Timestamp, Timestamp),
     value: Value,
     unknown: &mut u64,
 ) -> Result<(), Error> {
@@ -115,11 +118,17 @@ fn add(
         return Ok(());
     };
     let series_ref = state.series_ref;
+    let encodings = head.rules().encodings;
     let late = state.late_mut();
     if late.list_len() >= head.out_of_order.list_len_max() {
-        late.write(series_ref, &head.files)?;
+        late.write(series_ref, &head.files, encodings)?;
     }
-    if late.insert(timestamp, value, SETTLED) {
+    let start = if encodings.holds_starts(&value) {
+        start
+    } else {
+        0
+    };
+    if late.insert((timestamp, start), value, SETTLED) {
         head.out_of_order.cover(timestamp, timestamp);
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! Samples of a series that came out of order: a sorted list in memory, written to a head chunk
 //! file when it is full.
 
-use chunk::Encoding;
 use model::Timestamp;
 use model::sample::{SampleColumns, Value};
 
 use super::chunks::ChunkBytes;
+use super::state::ChunkEncodings;
 use crate::compact::{Choice, Encoder};
 use crate::head::visibility::Snapshot;
 use crate::head_chunks::{ChunkRef, HeadChunks, NewHeadChunk};
@@ -14,6 +14,8 @@ use crate::head_chunks::{ChunkRef, HeadChunks, NewHeadChunk};
 #[derive(Debug, Clone)]
 struct LateSample {
     timestamp: Timestamp,
+    /// Start timestamp; 0 for none.
+    start: Timestamp,
     value: Value,
     /// Commit that brought it.
     sequence: u64,
@@ -45,8 +47,14 @@ impl LateSamples {
         self.list.len()
     }
 
-    /// Adds a sample to the list; `false` if it has one at that time.
-    pub(crate) fn insert(&mut self, timestamp: Timestamp, value: Value, sequence: u64) -> bool {
+    /// Adds a sample to the list; `false` if it has one at that time. `start` is its start
+    /// timestamp, 0 for none.
+    pub(crate) fn insert(
+        &mut self,
+        (timestamp, start): (Timestamp, Timestamp),
+        value: Value,
+        sequence: u64,
+    ) -> bool {
         match self
             .list
             .binary_search_by_key(&timestamp, |sample| sample.timestamp)
@@ -55,6 +63,7 @@ impl LateSamples {
             Err(at) => {
                 let sample = LateSample {
                     timestamp,
+                    start,
                     value,
                     sequence,
                 };
@@ -74,13 +83,18 @@ impl LateSamples {
         &mut self,
         series_ref: u64,
         files: &HeadChunks,
+        encodings: ChunkEncodings,
     ) -> Result<Option<ChunkRef>, crate::Error> {
         let mut columns = SampleColumns::default();
         for sample in &self.list {
-            columns.push(sample.timestamp, sample.value.clone());
+            push(
+                &mut columns,
+                (sample.timestamp, sample.start),
+                &sample.value,
+            );
         }
         let (mut chunks, mut data) = (Vec::new(), Vec::new());
-        let mut encoder = Encoder::new(u16::MAX, Choice::Floats(Encoding::Xor));
+        let mut encoder = Encoder::new(u16::MAX, Choice::Head(encodings));
         for index in 0..columns.len() {
             encoder
                 .add(&columns, index, &mut chunks, &mut data)
@@ -180,7 +194,7 @@ impl LateSamples {
                 .map(|chunk| ChunkBytes::at(chunk.chunk_ref, files))
                 .collect(),
             list: list
-                .map(|sample| (sample.timestamp, sample.value.clone()))
+                .map(|sample| ((sample.timestamp, sample.start), sample.value.clone()))
                 .collect(),
         }
     }
@@ -192,11 +206,19 @@ impl LateSamples {
     }
 }
 
+fn push(columns: &mut SampleColumns, (timestamp, start): (Timestamp, Timestamp), value: &Value) {
+    columns.push(timestamp, value.clone());
+    if start != 0 {
+        columns.set_last_start_timestamp(start);
+    }
+}
+
 /// Late samples that a reader took along.
 #[derive(Debug, Default)]
 pub(crate) struct LateExtract {
     chunks: Vec<ChunkBytes>,
-    list: Vec<(Timestamp, Value)>,
+    /// Time and start timestamp, value.
+    list: Vec<((Timestamp, Timestamp), Value)>,
 }
 
 impl LateExtract {
@@ -220,8 +242,8 @@ impl LateExtract {
             storage::merge::merge_samples(columns, &part);
         }
         part.clear();
-        for (timestamp, value) in &self.list {
-            part.push(*timestamp, value.clone());
+        for (times, value) in &self.list {
+            push(&mut part, *times, value);
         }
         storage::merge::merge_samples(columns, &part);
         Ok(())
