@@ -13,8 +13,8 @@ mod retention;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::sync::{Mutex, RwLock};
 use model::{Matcher, Timestamp};
-use parking_lot::{Mutex, RwLock};
 use storage::Querier;
 use telemetry::Registry;
 

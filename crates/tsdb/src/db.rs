@@ -10,8 +10,8 @@ mod open;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::sync::{Mutex, RwLock};
 use model::{Matcher, Timestamp};
-use parking_lot::{Mutex, RwLock};
 use stdx::cancel::CancelToken;
 use storage::merge::MergeQuerier;
 use storage::{Appendable, Appender, Querier, Queryable, StorageError};

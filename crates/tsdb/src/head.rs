@@ -23,13 +23,13 @@ pub(crate) mod truncate;
 pub(crate) mod visibility;
 mod write_chunks;
 
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use crate::sync::{Mutex, RwLock};
 use hashbrown::HashTable;
 use model::{Labels, Timestamp};
-use parking_lot::{Mutex, RwLock};
 use storage::SeriesRef;
 
 use crate::exemplars::ExemplarRing;
@@ -247,7 +247,7 @@ impl Head {
         let shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
         let (slot, _) = shard.find(spread(hash), |(slot, found)| {
             let same =
-                |strip: parking_lot::MutexGuard<'_, series::Strip>| strip.label_set(*slot) == &*set;
+                |strip: crate::sync::MutexGuard<'_, series::Strip>| strip.label_set(*slot) == &*set;
             *found == hash && self.series.lock(*slot).is_some_and(same)
         })?;
         let series_ref = self.series.lock(*slot)?.series(*slot)?.series_ref;

@@ -28,6 +28,11 @@ mod lock_file;
 mod metrics;
 mod options;
 mod replay_status;
+mod sync;
+
+#[cfg(test)]
+#[cfg(feature = "model-check")]
+mod model_check;
 
 pub use blocks::Retention;
 pub use db::{Db, ExemplarSeries};

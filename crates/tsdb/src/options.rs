@@ -1,7 +1,7 @@
 //! What an operator may choose about a database.
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
 use crate::blocks::Retention;

@@ -7,11 +7,11 @@
 
 mod replay;
 
-use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use crate::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
+use crate::sync::Mutex;
 use model::Timestamp;
 use model::sample::Value;
-use parking_lot::Mutex;
 
 use super::Head;
 use super::append::{encode_all_histograms, encode_floats};

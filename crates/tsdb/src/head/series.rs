@@ -12,10 +12,10 @@ mod late;
 mod refs;
 mod state;
 
+use crate::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) use chunks::ChunkBytes;
 pub(crate) use extract::retain;
