@@ -10,6 +10,7 @@ mod cut;
 mod damage;
 mod day;
 mod encodings;
+mod full_disk;
 mod late;
 mod oracle;
 mod support;

@@ -73,6 +73,11 @@ impl LateSamples {
         }
     }
 
+    /// Removes the sample at that time from the list.
+    pub(crate) fn take_back(&mut self, timestamp: Timestamp) {
+        self.list.retain(|sample| sample.timestamp != timestamp);
+    }
+
     /// Adds a chunk found in a file.
     pub(crate) fn attach(&mut self, chunk: LateChunk) {
         self.chunks.push(chunk);
