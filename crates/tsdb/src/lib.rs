@@ -8,8 +8,11 @@
 //! block, and the log is cut short. Files are exchangeable with the reference's
 //! (`docs/internals/formats/`).
 //!
+//! [`agent`] is the storage of an agent: the log alone.
+//!
 //! Synchronous: use it on pool threads.
 
+pub mod agent;
 pub mod block;
 pub mod chunk_segment;
 pub mod compact;

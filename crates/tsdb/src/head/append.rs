@@ -514,7 +514,7 @@ impl Tally {
 }
 
 /// A record of floats, with start timestamps if these are to be kept.
-pub(super) fn encode_floats(samples: &[SampleEntry], store_starts: bool) -> Vec<u8> {
+pub(crate) fn encode_floats(samples: &[SampleEntry], store_starts: bool) -> Vec<u8> {
     if store_starts {
         encode_samples_v2(samples)
     } else {
@@ -523,7 +523,7 @@ pub(super) fn encode_floats(samples: &[SampleEntry], store_starts: bool) -> Vec<
 }
 
 /// Records of histograms, with start timestamps if these are to be kept.
-pub(super) fn encode_all_histograms(
+pub(crate) fn encode_all_histograms(
     histograms: &[HistogramEntry],
     store_starts: bool,
 ) -> Vec<Vec<u8>> {
@@ -535,7 +535,7 @@ pub(super) fn encode_all_histograms(
 }
 
 /// Refuses histograms that contradict themselves.
-fn validate(value: &Value) -> Result<(), AppendError> {
+pub(crate) fn validate(value: &Value) -> Result<(), AppendError> {
     match value {
         Value::Float(_) => Ok(()),
         Value::Histogram(histogram) => histogram.validate(),
@@ -544,7 +544,8 @@ fn validate(value: &Value) -> Result<(), AppendError> {
     .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
 }
 
-fn time_at(times: &BatchTimes<'_>, position: usize) -> Option<Timestamp> {
+/// Time of the batch's sample at `position`.
+pub(crate) fn time_at(times: &BatchTimes<'_>, position: usize) -> Option<Timestamp> {
     match times {
         BatchTimes::Same(timestamp) => Some(*timestamp),
         BatchTimes::Each(timestamps) => timestamps.get(position).copied(),

@@ -12,6 +12,8 @@ use std::process::Command;
 
 use model::Matcher;
 use storage::Appendable;
+use telemetry::Registry;
+use tsdb::agent::{Agent, AgentOptions};
 use tsdb::{Db, Error, Options};
 
 use crate::support::{Content, add, commit, open_with, read, read_all, series};
@@ -412,4 +414,50 @@ fn commits_fail_whole_and_go_on_when_there_is_space() {
     let after = read_all(&db);
     drop(db);
     assert_eq!(read_all(&open_with(&disk.data(), options())), after);
+}
+
+/// An agent's log: commits fail whole, truncation leaves what it cannot replace.
+#[test]
+fn an_agent_goes_on_when_there_is_space() {
+    for pages in 0..PAGES_MAX {
+        let Some(disk) = Disk::new() else { return };
+        let options = AgentOptions {
+            wal_segment_bytes: 32 * 1024,
+            ..AgentOptions::default()
+        };
+        let open = || Agent::open(&disk.data(), options.clone(), &Registry::new()).unwrap();
+        let agent = open();
+        let all: Vec<_> = (0..100).map(|i| series("m", &i.to_string())).collect();
+        let append = |agent: &Agent, time: i64| {
+            let mut appender = agent.appender();
+            let rows: Vec<_> = all.iter().map(|labels| (labels, time, 0.5)).collect();
+            let refused = add(&mut *appender, &rows);
+            (refused.len(), appender.commit())
+        };
+        for time in 0..300 {
+            assert_eq!(append(&agent, time), (0, Ok(())));
+        }
+        disk.fill(pages);
+        let truncated = agent.truncate(200, 300);
+        let is_done = truncated.is_ok();
+        if let Err(err) = truncated {
+            assert!(is_full(&err.to_string()), "{err}");
+        }
+        let (_, committed) = append(&agent, 300);
+        if let Err(err) = &committed {
+            assert!(is_full(&err.to_string()), "{err}");
+        }
+        disk.free();
+        let known = if committed.is_ok() { all.len() } else { 0 };
+        assert_eq!(append(&agent, 300), (known, Ok(())), "all or nothing");
+        agent.truncate(200, 300).unwrap();
+        drop(agent);
+        let agent = open();
+        assert_eq!(agent.series_count(), all.len());
+        assert_eq!(append(&agent, 300).0, all.len(), "nothing is forgotten");
+        if is_done && pages > 0 {
+            return;
+        }
+    }
+    panic!("it never succeeded");
 }

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on should fail there"
 )]
 
+mod agent;
 mod commit;
 mod cut;
 mod damage;
