@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     ("licences", licences::run),
     ("clippy", clippy),
     ("test", test),
+    ("model", model),
     ("docs", docs),
     ("fuzz-build", fuzz_build),
     ("conformance", conformance_if_possible),
@@ -71,6 +72,21 @@ fn test() -> Result<()> {
         return check(cargo().args(["test", "--workspace", "--doc", "--quiet"]));
     }
     check(cargo().args(["test", "--workspace", "--no-fail-fast"]))
+}
+
+/// The head's protocol in many orders of events. The locks of those tests are a model checker's, so
+/// they are a build of their own.
+fn model() -> Result<()> {
+    check(cargo().args([
+        "test",
+        "--package",
+        "tsdb",
+        "--features",
+        "model-check",
+        "--lib",
+        "--",
+        "model_check",
+    ]))
 }
 
 /// Private items are documented too, so links to them lead somewhere.

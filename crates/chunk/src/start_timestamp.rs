@@ -30,6 +30,11 @@ impl StartWriter {
         self.header
     }
 
+    /// The newest sample's; 0 for none.
+    pub(crate) fn start(&self) -> Timestamp {
+        self.start
+    }
+
     /// Writes what the first sample needs; 0 is no start timestamp.
     pub(crate) fn first(
         &mut self,

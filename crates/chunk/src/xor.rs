@@ -28,6 +28,15 @@ pub struct Appender {
     leading: u8,
     trailing: u8,
     free: u8,
+    /// Lies in padding. Whoever has this or another appender finds room for the choice here.
+    _niche: Niche,
+}
+
+/// A byte with values to spare.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(u8)]
+enum Niche {
+    Used = 1,
 }
 
 impl Default for Appender {
@@ -40,6 +49,7 @@ impl Default for Appender {
             leading: NO_WINDOW,
             trailing: 0,
             free: 0,
+            _niche: Niche::Used,
         }
     }
 }

@@ -65,6 +65,11 @@ impl Appender {
         self.timestamp
     }
 
+    /// Start timestamp of the newest sample; 0 for none.
+    pub fn start_timestamp(&self) -> Timestamp {
+        self.starts.start()
+    }
+
     /// Value of the newest sample; 0 if there is none.
     pub fn value(&self) -> f64 {
         self.value

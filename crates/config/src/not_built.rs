@@ -26,11 +26,6 @@ impl Config {
                 tsdb.is_some_and(|tsdb| tsdb.stale_series_compaction_threshold > 0.0),
                 "storage.tsdb.stale_series_compaction_threshold",
             ),
-            (
-                tsdb.and_then(|tsdb| tsdb.chunk_encoding.as_ref())
-                    .is_some_and(|encoding| encoding.floats == "xor2"),
-                "storage.tsdb.chunk_encoding.floats: xor2",
-            ),
         ];
         let mut names: Vec<String> = sections
             .into_iter()

@@ -22,7 +22,7 @@ use telemetry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tsdb::{Db, ReplayStatus};
+use tsdb::{Db, FloatEncoding, ReplayStatus};
 use web::handler::{Lifecycle, ReloadRequest};
 use web::{Handler, Limits, Readiness};
 
@@ -216,6 +216,9 @@ impl Parts {
     }
 
     fn hand_to_managers(&self, config: &Config) -> Result<(), String> {
+        self.store
+            .set_float_encoding(configured_floats(config))
+            .map_err(|err| err.to_string())?;
         self.engine.set_query_log(query_log(config)?);
         let sections = config.all_scrape_configs().map_err(|err| err.to_string())?;
         let options = sections.iter().map(JobOptions::from).collect();
@@ -559,6 +562,11 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         tsdb::wal::Compression::Snappy
     };
     let no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
+    let default_floats = if settings.has_feature("xor2-encoding") {
+        FloatEncoding::Xor2
+    } else {
+        FloatEncoding::Xor
+    };
     let mut options = tsdb::Options {
         exemplars_max: exemplars_max(settings, config),
         no_lockfile,
@@ -568,6 +576,9 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         merge_overlapping: flags.is_on("storage.tsdb.allow-overlapping-compaction"),
         retention: retention(settings, config),
         out_of_order_window_ms: out_of_order_window_ms(config),
+        float_encoding: configured_floats(config).unwrap_or(default_floats),
+        histogram_start_timestamps: settings.has_feature("histograms-st-encoding"),
+        store_start_timestamps: settings.has_feature("st-storage"),
         maintenance: true,
         ..tsdb::Options::default()
     };
@@ -578,6 +589,16 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         options.samples_per_chunk = samples;
     }
     options
+}
+
+/// How the file says that floats are encoded, if it does.
+fn configured_floats(config: &Config) -> Option<FloatEncoding> {
+    let encoding = config.storage.tsdb.as_ref()?.chunk_encoding.as_ref()?;
+    match encoding.floats.as_str() {
+        "xor" => Some(FloatEncoding::Xor),
+        "xor2" => Some(FloatEncoding::Xor2),
+        _ => None,
+    }
 }
 
 fn engine_options(settings: &Settings) -> EngineOptions {

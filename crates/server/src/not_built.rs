@@ -50,6 +50,9 @@ const BUILT_FEATURES: &[&str] = &[
     "promql-per-step-stats",
     "promql-duration-expr",
     "exemplar-storage",
+    "histograms-st-encoding",
+    "st-storage",
+    "xor2-encoding",
 ];
 
 /// Features the reference knows.
@@ -110,6 +113,11 @@ pub(crate) fn warn(settings: &Settings) {
             tracing::warn!(option = %feature, "Unknown option for --enable-feature");
         } else if !BUILT_FEATURES.contains(&feature.as_str()) {
             tracing::warn!(feature = %feature, "This feature is not built yet and has no effect");
+        } else if feature == "xor2-encoding" {
+            tracing::warn!(
+                option = %feature,
+                "This feature only sets the default of storage.tsdb.chunk_encoding.floats, and will go: use the configuration"
+            );
         } else {
             tracing::info!(feature = %feature, "Experimental feature enabled");
         }

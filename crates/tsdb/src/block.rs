@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
+use crate::sync::RwLock;
 use model::Timestamp;
-use parking_lot::RwLock;
 
 use crate::chunk_segment::{self, ChunkError};
 use crate::index::{self, IndexError};

@@ -13,15 +13,15 @@ mod retention;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chunk::Encoding;
+use crate::sync::{Mutex, RwLock};
 use model::{Matcher, Timestamp};
-use parking_lot::{Mutex, RwLock};
 use storage::Querier;
 use telemetry::Registry;
 
-use crate::Error;
 use crate::block::querier::BlockQuerier;
 use crate::block::{Block, is_block_name};
+use crate::options::CurrentFloats;
+use crate::{Error, FloatEncoding};
 pub(crate) use metrics::BlocksMetrics;
 pub use retention::Retention;
 
@@ -34,8 +34,8 @@ pub(crate) struct BlocksOptions {
     pub(crate) block_duration_max_ms: i64,
     /// Merges blocks that share times.
     pub(crate) merge_overlapping: bool,
-    /// How floats are encoded where chunks are merged: as XOR or XOR2.
-    pub(crate) floats: Encoding,
+    /// How floats are encoded where chunks are merged.
+    pub(crate) floats: CurrentFloats,
     /// What is kept.
     pub(crate) retention: Retention,
     /// Bytes that the log and the head's chunk files take now; they count for the retention.
@@ -48,7 +48,7 @@ impl Default for BlocksOptions {
             block_duration_ms: 2 * 60 * 60 * 1000,
             block_duration_max_ms: 31 * 24 * 60 * 60 * 1000,
             merge_overlapping: true,
-            floats: Encoding::Xor,
+            floats: CurrentFloats::new(FloatEncoding::Xor),
             retention: Retention::default(),
             head_bytes: 0,
         }
@@ -65,7 +65,7 @@ pub(crate) struct Blocks {
     /// Ranges of compaction, milliseconds.
     ranges: Vec<i64>,
     merge_overlapping: bool,
-    floats: Encoding,
+    floats: CurrentFloats,
     retention: Mutex<Retention>,
     blocks: Shared,
     /// Held by whoever changes blocks on the disk.

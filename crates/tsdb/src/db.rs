@@ -10,8 +10,8 @@ mod open;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::sync::{Mutex, RwLock};
 use model::{Matcher, Timestamp};
-use parking_lot::{Mutex, RwLock};
 use stdx::cancel::CancelToken;
 use storage::merge::MergeQuerier;
 use storage::{Appendable, Appender, Querier, Queryable, StorageError};
@@ -22,7 +22,8 @@ use crate::head::append::HeadAppender;
 use crate::head::read::HeadQuerier;
 use crate::head::stats::{CardinalityStats, HeadStats, MemoryStats};
 use crate::lock_file::LockFile;
-use crate::{Error, ReplayStatus};
+use crate::options::check_floats;
+use crate::{Error, FloatEncoding, ReplayStatus};
 pub use exemplars::ExemplarSeries;
 use late_log::LateLog;
 use maintenance::Maintenance;
@@ -49,6 +50,8 @@ struct Shared {
     changing_blocks: Mutex<()>,
     replay_status: Arc<ReplayStatus>,
     lock: Mutex<Option<LockFile>>,
+    /// How floats are encoded when nobody says otherwise.
+    float_encoding: FloatEncoding,
     /// Stops long work when the database is closed.
     closing: CancelToken,
 }
@@ -121,6 +124,16 @@ impl Db {
             self.shared.late_log.begin(&self.shared.head)?;
         }
         self.shared.head.out_of_order.set_window_ms(window_ms);
+        Ok(())
+    }
+
+    /// Changes how new chunks of floats are encoded; without an encoding it is the one the database
+    /// was opened with. A chunk begun before goes on as it is, unless start timestamps are stored.
+    pub fn set_float_encoding(&self, encoding: Option<FloatEncoding>) -> Result<(), Error> {
+        let encoding = encoding.unwrap_or(self.shared.float_encoding);
+        let head = &self.shared.head;
+        check_floats(encoding, head.rules().encodings.store_starts)?;
+        head.floats().set(encoding);
         Ok(())
     }
 

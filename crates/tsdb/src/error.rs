@@ -81,6 +81,11 @@ pub enum Error {
         /// Segment after it.
         after: u32,
     },
+    /// Start timestamps are to be kept, in chunks that cannot hold any.
+    #[error(
+        "float chunk encoding \"xor\" is incompatible with start-timestamp storage; XOR chunks do not store start timestamps, use \"xor2\""
+    )]
+    StartTimestampsNeedXor2,
     /// An option that makes no sense.
     #[error("invalid option: {0}")]
     InvalidOption(String),

@@ -23,25 +23,26 @@ pub(crate) mod truncate;
 pub(crate) mod visibility;
 mod write_chunks;
 
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use crate::sync::{Mutex, RwLock};
 use hashbrown::HashTable;
 use model::{Labels, Timestamp};
-use parking_lot::{Mutex, RwLock};
 use storage::SeriesRef;
 
 use crate::exemplars::ExemplarRing;
 use crate::head_chunks::HeadChunks;
 use crate::metrics::HeadMetrics;
+use crate::options::CurrentFloats;
 use crate::wal::Compression;
 use checkpoint::Expired;
 use log::Log;
 use open_ranges::OpenRanges;
 use out_of_order::OutOfOrder;
 use postings::{Postings, Runs};
-use series::{ChunkRules, SeriesState, SeriesTable};
+use series::{ChunkEncodings, ChunkRules, SeriesState, SeriesTable};
 use symbols::Symbols;
 use visibility::Visibility;
 
@@ -85,7 +86,8 @@ pub(crate) struct Head {
     begin: AtomicI64,
     /// Queries that begin now read from here on; earlier times are in blocks.
     readable_from: AtomicI64,
-    pub(crate) rules: ChunkRules,
+    rules: ChunkRules,
+    floats: CurrentFloats,
     pub(crate) out_of_order: OutOfOrder,
     pub(crate) files: HeadChunks,
     /// Slots with closed chunks that are in no file yet; a slot may occur more than once.
@@ -133,6 +135,7 @@ impl Head {
             max_time: AtomicI64::new(Timestamp::MIN),
             begin: AtomicI64::new(Timestamp::MIN),
             readable_from: AtomicI64::new(Timestamp::MIN),
+            floats: CurrentFloats::new(rules.encodings.floats),
             rules,
             out_of_order: OutOfOrder::new(0, OUT_OF_ORDER_LIST_LEN),
             files,
@@ -146,6 +149,23 @@ impl Head {
             wal_compression,
             metrics,
         }
+    }
+
+    /// When chunks are closed and how new ones are encoded.
+    pub(crate) fn rules(&self) -> ChunkRules {
+        let encodings = ChunkEncodings {
+            floats: self.floats.get(),
+            ..self.rules.encodings
+        };
+        ChunkRules {
+            encodings,
+            ..self.rules
+        }
+    }
+
+    /// How new chunks of floats are encoded, to be changed at any time.
+    pub(crate) fn floats(&self) -> &CurrentFloats {
+        &self.floats
     }
 
     /// Oldest time, if there was any sample.
@@ -227,7 +247,7 @@ impl Head {
         let shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
         let (slot, _) = shard.find(spread(hash), |(slot, found)| {
             let same =
-                |strip: parking_lot::MutexGuard<'_, series::Strip>| strip.label_set(*slot) == &*set;
+                |strip: crate::sync::MutexGuard<'_, series::Strip>| strip.label_set(*slot) == &*set;
             *found == hash && self.series.lock(*slot).is_some_and(same)
         })?;
         let series_ref = self.series.lock(*slot)?.series(*slot)?.series_ref;

@@ -8,15 +8,15 @@
 mod file;
 mod scan;
 
+use crate::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::{Mutex, RwLock};
 use chunk::Encoding;
 use model::Timestamp;
-use parking_lot::{Mutex, RwLock};
 
 use crate::Error;
 use crate::wal::{create_log_dir, sync_dir};

@@ -8,8 +8,11 @@
 //! block, and the log is cut short. Files are exchangeable with the reference's
 //! (`docs/internals/formats/`).
 //!
+//! [`agent`] is the storage of an agent: the log alone.
+//!
 //! Synchronous: use it on pool threads.
 
+pub mod agent;
 pub mod block;
 pub mod chunk_segment;
 pub mod compact;
@@ -28,10 +31,15 @@ mod lock_file;
 mod metrics;
 mod options;
 mod replay_status;
+mod sync;
+
+#[cfg(test)]
+#[cfg(feature = "model-check")]
+mod model_check;
 
 pub use blocks::Retention;
 pub use db::{Db, ExemplarSeries};
 pub use error::Error;
 pub use head::stats::{CardinalityStats, HeadStats, MemoryStats, NamedCount};
-pub use options::Options;
+pub use options::{FloatEncoding, Options};
 pub use replay_status::ReplayStatus;

@@ -1,11 +1,57 @@
 //! What an operator may choose about a database.
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use crate::Error;
 use crate::blocks::Retention;
 use crate::replay_status::ReplayStatus;
 use crate::wal::{self, Compression};
+
+/// How chunks of floats are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FloatEncoding {
+    /// As all versions of the reference can read them.
+    #[default]
+    Xor,
+    /// Smaller for most series, and with room for start timestamps; older versions of the reference
+    /// cannot read it.
+    Xor2,
+}
+
+impl From<FloatEncoding> for chunk::Encoding {
+    fn from(encoding: FloatEncoding) -> Self {
+        match encoding {
+            FloatEncoding::Xor => Self::Xor,
+            FloatEncoding::Xor2 => Self::Xor2,
+        }
+    }
+}
+
+/// The encoding of floats at present, shared by all who encode some.
+#[derive(Debug, Clone)]
+pub(crate) struct CurrentFloats(Arc<AtomicBool>);
+
+impl CurrentFloats {
+    pub(crate) fn new(encoding: FloatEncoding) -> Self {
+        let current = Self(Arc::default());
+        current.set(encoding);
+        current
+    }
+
+    pub(crate) fn get(&self) -> FloatEncoding {
+        if self.0.load(Ordering::Relaxed) {
+            FloatEncoding::Xor2
+        } else {
+            FloatEncoding::Xor
+        }
+    }
+
+    pub(crate) fn set(&self, encoding: FloatEncoding) {
+        let is_xor2 = encoding == FloatEncoding::Xor2;
+        self.0.store(is_xor2, Ordering::Relaxed);
+    }
+}
 
 /// Choices for [`Db::open`](crate::Db::open).
 #[derive(Debug, Clone)]
@@ -16,6 +62,13 @@ pub struct Options {
     pub wal_segment_bytes: u64,
     /// Samples aimed at in a chunk.
     pub samples_per_chunk: u16,
+    /// How new chunks of floats are encoded until [`Db::set_float_encoding`](crate::Db::set_float_encoding)
+    /// says otherwise.
+    pub float_encoding: FloatEncoding,
+    /// Whether chunks of histograms hold start timestamps.
+    pub histogram_start_timestamps: bool,
+    /// Whether start timestamps are logged; needs [`FloatEncoding::Xor2`].
+    pub store_start_timestamps: bool,
     /// Milliseconds of a block; chunks never cross a multiple of it.
     pub block_duration_ms: i64,
     /// Milliseconds that blocks grow to by compaction.
@@ -42,6 +95,9 @@ impl Default for Options {
             wal_compression: Compression::Snappy,
             wal_segment_bytes: wal::SEGMENT_BYTES,
             samples_per_chunk: 120,
+            float_encoding: FloatEncoding::Xor,
+            histogram_start_timestamps: false,
+            store_start_timestamps: false,
             block_duration_ms: 2 * 60 * 60 * 1000,
             block_duration_max_ms: 31 * 24 * 60 * 60 * 1000,
             merge_overlapping: true,
@@ -67,6 +123,14 @@ impl Options {
         if self.out_of_order_window_ms < 0 {
             return refuse("out-of-order time window cannot be negative");
         }
-        Ok(())
+        check_floats(self.float_encoding, self.store_start_timestamps)
     }
+}
+
+/// Refuses an encoding that cannot hold the start timestamps that are to be kept.
+pub(crate) fn check_floats(floats: FloatEncoding, store_starts: bool) -> Result<(), Error> {
+    if store_starts && floats == FloatEncoding::Xor {
+        return Err(Error::StartTimestampsNeedXor2);
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! How far reading the log has come.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// Progress of a replay, readable from any thread while [`Db::open`](crate::Db::open) runs.
 #[derive(Debug, Default)]

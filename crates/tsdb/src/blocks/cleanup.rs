@@ -30,7 +30,8 @@ impl Blocks {
         while let Some(block) = self.next_with_tombstones() {
             let meta = block.meta();
             let range = (meta.min_time, meta.max_time);
-            let mut source = BlocksSource::new(std::slice::from_ref(&block), self.floats);
+            let mut source =
+                BlocksSource::new(std::slice::from_ref(&block), self.floats.get().into());
             let options = self.write_options(cancel);
             let written = write_block(&self.dir, &mut source, range, rewritten(&meta), &options)?;
             if written.is_none() {

@@ -73,7 +73,7 @@ impl Blocks {
         let (range, compaction) = lineage(planned);
         let names: Vec<&str> = planned.iter().map(|meta| meta.ulid.as_str()).collect();
         let names = names.join(" ");
-        let mut source = BlocksSource::new(chosen, self.floats);
+        let mut source = BlocksSource::new(chosen, self.floats.get().into());
         let written = write_block(
             &self.dir,
             &mut source,
@@ -109,7 +109,7 @@ impl Blocks {
     pub(super) fn write_options(&self, cancel: &CancelToken) -> WriteOptions {
         WriteOptions {
             metrics: Some(self.metrics.compaction.clone()),
-            floats: self.floats,
+            floats: self.floats.get().into(),
             cancel: cancel.clone(),
             ..WriteOptions::default()
         }

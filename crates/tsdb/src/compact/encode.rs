@@ -7,22 +7,33 @@ use chunk::{DecodeError, EncodeError, Encoding, xor, xor2};
 use model::sample::{SampleColumns, Value};
 use model::{CounterResetHint, Timestamp};
 
+use crate::FloatEncoding;
 use crate::compact::source::SourceChunk;
+use crate::head::series::ChunkEncodings;
 
 /// How the encoding of a chunk is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// That of the chunk that is encoded anew.
     Same(Encoding),
+    /// As the head encodes new chunks, whether there are start timestamps or not.
+    Head(ChunkEncodings),
     /// Floats as configured; whatever holds start timestamps where there are some.
     Floats(Encoding),
 }
 
 impl Choice {
+    /// Whether a start timestamp begins a chunk that can hold it, rather than getting lost.
+    fn gives_way(self) -> bool {
+        !matches!(self, Self::Head(_))
+    }
+
     /// Whether a new chunk for such a sample is to hold start timestamps.
     fn holds_starts(self, is_float: bool, start: Timestamp) -> bool {
         match self {
             Self::Same(encoding) => encoding.has_start_timestamps(),
+            Self::Head(encodings) if is_float => encodings.floats == FloatEncoding::Xor2,
+            Self::Head(encodings) => encodings.histogram_starts,
             Self::Floats(encoding) => start != 0 || (is_float && encoding.has_start_timestamps()),
         }
     }
@@ -101,7 +112,9 @@ impl Encoder {
         let times = (timestamp, start);
         if self.open.as_ref().is_some_and(|open| {
             open.count() >= self.samples_max
-                || (start != 0 && !open.encoding().has_start_timestamps())
+                || (start != 0
+                    && self.choice.gives_way()
+                    && !open.encoding().has_start_timestamps())
         }) {
             self.finish(chunks, data);
         }

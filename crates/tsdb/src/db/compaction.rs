@@ -61,7 +61,7 @@ impl Shared {
     fn cut_head(&self) -> Result<Timestamp, Error> {
         let head = &self.head;
         let mint = head.min_time().unwrap_or_default();
-        let range = head.rules.range_ms;
+        let range = head.rules().range_ms;
         // Towards zero, as the borders of chunks are.
         let end = (mint / range).saturating_mul(range).saturating_add(range);
         // Appenders that begin from now on add behind it: the newest sample is far enough ahead.
@@ -112,7 +112,7 @@ impl Shared {
         let Some((oldest, newest)) = head.out_of_order.range() else {
             return Ok(());
         };
-        let range = head.rules.range_ms;
+        let range = head.rules().range_ms;
         let mut begin = oldest.div_euclid(range).saturating_mul(range);
         while begin <= newest {
             self.closing.check()?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::{Mutex, RwLock};
+use crate::sync::{Mutex, RwLock};
 use stdx::cancel::CancelToken;
 use telemetry::Registry;
 
@@ -13,7 +13,7 @@ use super::maintenance::Maintenance;
 use super::{Db, Shared, gauges};
 use crate::blocks::{Blocks, BlocksOptions};
 use crate::head::log::Log;
-use crate::head::series::ChunkRules;
+use crate::head::series::{ChunkEncodings, ChunkRules};
 use crate::head::{Head, replay};
 use crate::head_chunks::{self, FoundChunk, HeadChunks};
 use crate::lock_file::LockFile;
@@ -38,6 +38,11 @@ impl Db {
         let rules = ChunkRules {
             range_ms: options.block_duration_ms,
             samples: options.samples_per_chunk,
+            encodings: ChunkEncodings {
+                floats: options.float_encoding,
+                histogram_starts: options.histogram_start_timestamps,
+                store_starts: options.store_start_timestamps,
+            },
         };
         let files = HeadChunks::open(&dir.join("chunks_head"), head_chunks::FILE_BYTES_MAX)?;
         let head = Arc::new(Head::new(
@@ -50,7 +55,7 @@ impl Db {
         let wal_bytes = gauges::dir_bytes(&wal_dir);
         let blocks_options = BlocksOptions {
             block_duration_ms: options.block_duration_ms,
-            floats: chunk::Encoding::Xor,
+            floats: head.floats().clone(),
             block_duration_max_ms: options.block_duration_max_ms.max(options.block_duration_ms),
             merge_overlapping: options.merge_overlapping,
             retention: options.retention,
@@ -91,6 +96,7 @@ impl Db {
             changing_blocks: Mutex::new(()),
             replay_status: options.replay_status,
             lock: Mutex::new(lock),
+            float_encoding: options.float_encoding,
             closing: CancelToken::new(),
         });
         let maintenance = options

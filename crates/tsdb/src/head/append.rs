@@ -15,7 +15,7 @@ use crate::exemplars::{ExemplarRing, Kept};
 use crate::wal;
 use crate::wal::record::{
     ExemplarEntry, HistogramEntry, SampleEntry, encode_exemplars, encode_histograms,
-    encode_metadata, encode_samples, encode_series,
+    encode_histograms_v2, encode_metadata, encode_samples, encode_samples_v2, encode_series,
 };
 
 /// A transaction on the head. Holds its samples in columns until it commits.
@@ -109,7 +109,7 @@ impl HeadAppender {
         head: &'a Head,
         slot: Option<u32>,
         series_ref: SeriesRef,
-        timestamp: Timestamp,
+        (timestamp, start): (Timestamp, Timestamp),
         value: Value,
     ) -> Result<(), AppendError> {
         let slot = slot.ok_or(AppendError::UnknownSeries)?;
@@ -164,6 +164,7 @@ impl HeadAppender {
                 slot,
                 series_ref,
                 timestamp,
+                start,
                 value,
             });
             return Ok(());
@@ -175,6 +176,7 @@ impl HeadAppender {
                     SampleEntry {
                         series_ref,
                         timestamp,
+                        start,
                         value,
                     },
                 ));
@@ -185,6 +187,7 @@ impl HeadAppender {
                     HistogramEntry {
                         series_ref,
                         timestamp,
+                        start,
                         value,
                     },
                 ));
@@ -279,6 +282,7 @@ impl HeadAppender {
 
     /// The records of the transaction, in the reference's order.
     fn records(&mut self) -> Vec<Vec<u8>> {
+        let store_starts = self.head.rules().encodings.store_starts;
         let mut records = Vec::new();
         self.unlogged.sort_unstable();
         self.unlogged.dedup();
@@ -294,7 +298,7 @@ impl HeadAppender {
         }
         if !self.samples.is_empty() {
             let samples: Vec<SampleEntry> = self.samples.iter().map(|(_, entry)| *entry).collect();
-            records.push(encode_samples(&samples));
+            records.push(encode_floats(&samples, store_starts));
         }
         if !self.histograms.is_empty() {
             let entries: Vec<_> = self
@@ -302,7 +306,7 @@ impl HeadAppender {
                 .iter()
                 .map(|(_, entry)| entry.clone())
                 .collect();
-            records.extend(encode_histograms(&entries));
+            records.extend(encode_all_histograms(&entries, store_starts));
         }
         if !self.exemplars.is_empty() {
             let entries: Vec<_> = self
@@ -368,15 +372,16 @@ impl HeadAppender {
         }
         let mut tally = Tally::default();
         let mut closed = Vec::new();
-        let floats = self
-            .samples
-            .drain(..)
-            .map(|(slot, entry)| (slot, entry.timestamp, Value::Float(entry.value)));
+        let floats = self.samples.drain(..).map(|(slot, entry)| {
+            let times = (entry.timestamp, entry.start);
+            (slot, times, Value::Float(entry.value))
+        });
         let histograms = self
             .histograms
             .drain(..)
-            .map(|(slot, entry)| (slot, entry.timestamp, entry.value));
-        for (slot, timestamp, value) in floats.chain(histograms) {
+            .map(|(slot, entry)| (slot, (entry.timestamp, entry.start), entry.value));
+        let rules = head.rules();
+        for (slot, (timestamp, start), value) in floats.chain(histograms) {
             let Some(strip) = head.series.seek(&mut cursor, slot) else {
                 continue;
             };
@@ -387,7 +392,7 @@ impl HeadAppender {
             let (sequence, low) = (commit.sequence, commit.low_watermark);
             // Only needed where the sample may turn out to be late.
             let copy = late_from.map(|_| value.clone());
-            let appended = series.append(timestamp, value, sequence, low, head.rules);
+            let appended = series.append((timestamp, start), value, sequence, low, rules);
             if appended == Appended::Refused
                 && let Some(value) = copy
                 && series.last_time().is_some_and(|last| timestamp < last)
@@ -397,6 +402,7 @@ impl HeadAppender {
                     slot,
                     series_ref: series.series_ref,
                     timestamp,
+                    start,
                     value,
                 });
                 continue;
@@ -507,8 +513,29 @@ impl Tally {
     }
 }
 
+/// A record of floats, with start timestamps if these are to be kept.
+pub(crate) fn encode_floats(samples: &[SampleEntry], store_starts: bool) -> Vec<u8> {
+    if store_starts {
+        encode_samples_v2(samples)
+    } else {
+        encode_samples(samples)
+    }
+}
+
+/// Records of histograms, with start timestamps if these are to be kept.
+pub(crate) fn encode_all_histograms(
+    histograms: &[HistogramEntry],
+    store_starts: bool,
+) -> Vec<Vec<u8>> {
+    if store_starts {
+        encode_histograms_v2(histograms)
+    } else {
+        encode_histograms(histograms)
+    }
+}
+
 /// Refuses histograms that contradict themselves.
-fn validate(value: &Value) -> Result<(), AppendError> {
+pub(crate) fn validate(value: &Value) -> Result<(), AppendError> {
     match value {
         Value::Float(_) => Ok(()),
         Value::Histogram(histogram) => histogram.validate(),
@@ -517,7 +544,8 @@ fn validate(value: &Value) -> Result<(), AppendError> {
     .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
 }
 
-fn time_at(times: &BatchTimes<'_>, position: usize) -> Option<Timestamp> {
+/// Time of the batch's sample at `position`.
+pub(crate) fn time_at(times: &BatchTimes<'_>, position: usize) -> Option<Timestamp> {
     match times {
         BatchTimes::Same(timestamp) => Some(*timestamp),
         BatchTimes::Each(timestamps) => timestamps.get(position).copied(),
@@ -560,8 +588,10 @@ impl Appender for HeadAppender {
                 let value = histogram.map_or(Value::Float(number), |(_, value)| value.clone());
                 let slot = refs.slot_of(series_ref.0);
                 let timestamp = time_at(&batch.times, position).unwrap_or_default();
+                let start = batch.start_timestamps.get(position).copied().unwrap_or(0);
+                let times = (timestamp, start);
                 if let Err(refused) =
-                    self.append_one(&mut cursor, &head, slot, *series_ref, timestamp, value)
+                    self.append_one(&mut cursor, &head, slot, *series_ref, times, value)
                 {
                     results.push((position as u32, refused));
                 }

@@ -84,7 +84,7 @@ impl Head {
             let series_ref = state.series_ref;
             state
                 .late_mut()
-                .delete(mint, maxt, series_ref, &self.files)?;
+                .delete(mint, maxt, series_ref, &self.files, self.rules().encodings)?;
             state.tidy_late();
         }
         Ok(())

@@ -55,6 +55,13 @@ impl Log {
         needed.checked_sub(1)
     }
 
+    /// Counts no sample as younger than `now`.
+    pub(crate) fn cap_times(&mut self, now: Timestamp) {
+        for newest in self.newest.0.values_mut() {
+            *newest = now.min(*newest);
+        }
+    }
+
     /// Forgets segments up to `last`.
     pub(crate) fn forget(&mut self, last: u32) {
         self.newest.0.retain(|segment, _| *segment > last);

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sync::{Condvar, Mutex};
 use model::Timestamp;
-use parking_lot::{Condvar, Mutex};
 
 #[derive(Debug, Default)]
 struct Book {

@@ -7,19 +7,18 @@
 
 mod replay;
 
-use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use crate::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
+use crate::sync::Mutex;
 use model::Timestamp;
 use model::sample::Value;
-use parking_lot::Mutex;
 
 use super::Head;
-use super::series::LateSamples;
+use super::append::{encode_all_histograms, encode_floats};
+use super::series::{ChunkEncodings, LateSamples};
 use crate::Error;
 use crate::head_chunks::ChunkRef;
-use crate::wal::record::{
-    HistogramEntry, SampleEntry, encode_histograms, encode_mmap_markers, encode_samples,
-};
+use crate::wal::record::{HistogramEntry, SampleEntry, encode_mmap_markers};
 use crate::wal::{Batch, Writer};
 pub(crate) use replay::replay_late;
 
@@ -32,6 +31,9 @@ pub(crate) struct OutOfOrder {
     list_len_max: AtomicU16,
     /// Their log; `None` until there is a window. Held while late samples are added.
     pub(crate) log: Mutex<Option<Writer>>,
+    /// Markers that the log must have before any other sample of their series: writing them failed.
+    /// Taken with the log held.
+    owed: Mutex<Vec<(u64, u64)>>,
     min_time: AtomicI64,
     max_time: AtomicI64,
 }
@@ -42,6 +44,7 @@ impl OutOfOrder {
             window_ms: AtomicI64::new(window_ms),
             list_len_max: AtomicU16::new(list_len_max.max(1)),
             log: Mutex::new(None),
+            owed: Mutex::default(),
             min_time: AtomicI64::new(Timestamp::MAX),
             max_time: AtomicI64::new(Timestamp::MIN),
         }
@@ -88,6 +91,8 @@ pub(crate) struct Late {
     pub(crate) slot: u32,
     pub(crate) series_ref: u64,
     pub(crate) timestamp: Timestamp,
+    /// Start timestamp; 0 for none.
+    pub(crate) start: Timestamp,
     pub(crate) value: Value,
 }
 
@@ -100,16 +105,31 @@ struct Pending {
 }
 
 impl Pending {
+    /// Nothing but the markers that are owed.
+    fn owed(head: &Head) -> Self {
+        Self {
+            markers: std::mem::take(&mut *head.out_of_order.owed.lock()),
+            ..Self::default()
+        }
+    }
+
+    /// Keeps the markers for the next time.
+    fn owe(self, head: &Head) {
+        *head.out_of_order.owed.lock() = self.markers;
+    }
+
     fn push(&mut self, late: &Late) {
         match &late.value {
             Value::Float(value) => self.samples.push(SampleEntry {
                 series_ref: late.series_ref,
                 timestamp: late.timestamp,
+                start: late.start,
                 value: *value,
             }),
             value => self.histograms.push(HistogramEntry {
                 series_ref: late.series_ref,
                 timestamp: late.timestamp,
+                start: late.start,
                 value: value.clone(),
             }),
         }
@@ -130,10 +150,11 @@ impl Pending {
         if !self.markers.is_empty() {
             records.push(encode_mmap_markers(&self.markers));
         }
+        let store_starts = head.rules().encodings.store_starts;
         if !self.samples.is_empty() {
-            records.push(encode_samples(&self.samples));
+            records.push(encode_floats(&self.samples, store_starts));
         }
-        records.extend(encode_histograms(&self.histograms));
+        records.extend(encode_all_histograms(&self.histograms, store_starts));
         if records.is_empty() {
             return Ok(());
         }
@@ -163,22 +184,47 @@ impl Head {
         }
         let mut log = self.out_of_order.log.lock();
         let writer = log.as_mut().ok_or(Error::Closed)?;
-        let mut pending = Pending::default();
-        for sample in late {
-            let added = self.add_one_late(sample, sequence, &mut pending, writer)?;
-            if !added {
-                tally.repeated += 1;
-                continue;
+        let mut pending = Pending::owed(self);
+        let mut added = || {
+            for sample in late {
+                if !self.add_one_late(sample, sequence, &mut pending, writer)? {
+                    tally.repeated += 1;
+                    continue;
+                }
+                pending.push(sample);
+                self.out_of_order.cover(sample.timestamp, sample.timestamp);
+                match sample.value {
+                    Value::Float(_) => tally.floats += 1,
+                    _ => tally.histograms += 1,
+                }
             }
-            pending.push(sample);
-            self.out_of_order.cover(sample.timestamp, sample.timestamp);
-            match sample.value {
-                Value::Float(_) => tally.floats += 1,
-                _ => tally.histograms += 1,
+            pending.log(self, writer)
+        };
+        if let Err(err) = added() {
+            // Sent again, they must not pass for samples that are there.
+            self.take_back(&pending);
+            pending.owe(self);
+            return Err(err);
+        }
+        Ok(tally)
+    }
+
+    /// Removes from their lists what could not be logged: no list with such samples was written.
+    fn take_back(&self, pending: &Pending) {
+        let floats = pending.samples.iter();
+        let floats = floats.map(|sample| (sample.series_ref, sample.timestamp));
+        let histograms = pending.histograms.iter();
+        let histograms = histograms.map(|sample| (sample.series_ref, sample.timestamp));
+        for (series_ref, timestamp) in floats.chain(histograms) {
+            if let Some(slot) = self.series.refs.slot_of(series_ref)
+                && let Some(mut strip) = self.series.lock(slot)
+                && let Some(state) = strip.series_mut(slot)
+                && state.late().is_some()
+            {
+                state.late_mut().take_back(timestamp);
+                state.tidy_late();
             }
         }
-        pending.log(self, writer)?;
-        Ok(tally)
     }
 
     fn add_one_late(
@@ -188,6 +234,7 @@ impl Head {
         pending: &mut Pending,
         writer: &mut Writer,
     ) -> Result<bool, Error> {
+        let encodings = self.rules().encodings;
         let full = self.late_list_len(sample.slot) >= self.out_of_order.list_len_max();
         if full && pending.has_samples_of(sample.series_ref) {
             // What goes to the chunk is logged before the marker that speaks of it.
@@ -201,13 +248,19 @@ impl Head {
         };
         let late = state.late_mut();
         if full {
-            if let Some(chunk_ref) = late.write(sample.series_ref, &self.files)? {
+            if let Some(chunk_ref) = late.write(sample.series_ref, &self.files, encodings)? {
                 pending.markers.push((sample.series_ref, chunk_ref.into()));
             }
         } else if !late.has_list() {
             pending.markers.push((sample.series_ref, 0));
         }
-        Ok(late.insert(sample.timestamp, sample.value.clone(), sequence))
+        // A chunk that could not hold it must not be what makes the difference to a query.
+        let start = if encodings.holds_starts(&sample.value) {
+            sample.start
+        } else {
+            0
+        };
+        Ok(late.insert((sample.timestamp, start), sample.value.clone(), sequence))
     }
 
     fn late_list_len(&self, slot: u32) -> usize {
@@ -225,6 +278,26 @@ impl Head {
         let Some(writer) = log.as_mut() else {
             return Ok(None);
         };
+        let encodings = self.rules().encodings;
+        let mut pending = Pending::owed(self);
+        let written = self.write_lists(&mut pending, encodings);
+        // Should the blocks not come about, the log goes on: it must know what is in chunks.
+        let logged = pending.log(self, writer);
+        pending.owe(self);
+        let last = written?;
+        logged?;
+        let segment = writer.segment();
+        writer.next_segment()?;
+        Ok(last.map(|last| (last, segment)))
+    }
+
+    /// Writes all lists; gives the place of the last chunk of late samples. Where a list went is
+    /// noted in `pending`.
+    fn write_lists(
+        &self,
+        pending: &mut Pending,
+        encodings: ChunkEncodings,
+    ) -> Result<Option<ChunkRef>, Error> {
         let mut last: Option<ChunkRef> = None;
         for slot in 0..self.series.len() {
             let Some(mut strip) = self.series.lock(slot) else {
@@ -239,13 +312,15 @@ impl Head {
             }
             let late: &mut LateSamples = state.late_mut();
             if late.has_list() {
-                late.write(series_ref, &self.files)?;
+                let chunk_ref = late.write(series_ref, &self.files, encodings)?;
+                let chunk_ref = chunk_ref.map(u64::from);
+                pending
+                    .markers
+                    .extend(chunk_ref.map(|chunk_ref| (series_ref, chunk_ref)));
             }
             last = last.max(late.chunks().iter().map(|chunk| chunk.chunk_ref).max());
         }
-        let segment = writer.segment();
-        writer.next_segment()?;
-        Ok(last.map(|last| (last, segment)))
+        Ok(last)
     }
 
     /// Forgets late samples in chunks up to `last`: they are in blocks.

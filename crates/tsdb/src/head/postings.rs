@@ -9,9 +9,9 @@ mod runs;
 
 use std::sync::Arc;
 
+use crate::sync::RwLock;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use parking_lot::RwLock;
 use smallvec::SmallVec;
 
 use model::Matcher;

@@ -328,9 +328,12 @@ impl SeriesSet for HeadSeriesSet {
             drop(strip);
             self.head.tombstones(slot).is_none().then_some(newest)
         };
-        if let Some((timestamp, value)) = newest() {
+        if let Some((timestamp, start, value)) = newest() {
             columns.clear();
             columns.push_float(timestamp, value);
+            if start != 0 {
+                columns.set_last_start_timestamp(start);
+            }
             return Ok(());
         }
         self.read(index, mint, maxt, columns)?;

@@ -225,7 +225,8 @@ impl Replay<'_> {
                 let begin = self.head.begin();
                 for entry in entries.into_iter().filter(|entry| entry.timestamp >= begin) {
                     self.newest.cover(self.segment, entry.timestamp);
-                    self.histogram(entry.series_ref, entry.timestamp, entry.value, &mut tally);
+                    let times = (entry.timestamp, entry.start);
+                    self.histogram(entry.series_ref, times, entry.value, &mut tally);
                 }
                 self.taken(&tally);
             }
@@ -312,10 +313,12 @@ impl Replay<'_> {
         let mut tally = Tally::default();
         let mut closed = Vec::new();
         let begin = self.head.begin();
+        let rules = self.head.rules();
         let mut newest = Timestamp::MIN;
         for SampleEntry {
             series_ref,
             timestamp,
+            start,
             value,
         } in entries
         {
@@ -331,7 +334,8 @@ impl Replay<'_> {
                 && let Some(state) = strip.series_mut(slot)
             {
                 let value = Value::Float(value);
-                let appended = state.append(timestamp, value, SETTLED, u64::MAX, self.head.rules);
+                let times = (timestamp, start);
+                let appended = state.append(times, value, SETTLED, u64::MAX, rules);
                 if appended == Appended::Begun(true) {
                     closed.push(slot);
                 }
@@ -350,7 +354,7 @@ impl Replay<'_> {
     fn histogram(
         &mut self,
         series_ref: u64,
-        timestamp: Timestamp,
+        (timestamp, start): (Timestamp, Timestamp),
         value: Value,
         tally: &mut Tally,
     ) {
@@ -380,7 +384,8 @@ impl Replay<'_> {
             return;
         };
         if let Some(state) = strip.series_mut(slot) {
-            let appended = state.append(timestamp, value, SETTLED, u64::MAX, self.head.rules);
+            let rules = self.head.rules();
+            let appended = state.append((timestamp, start), value, SETTLED, u64::MAX, rules);
             tally.count(appended, false, timestamp);
             if appended == Appended::Begun(true) {
                 self.head.note_closed(&mut vec![slot]);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::sync::RwLock;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use model::{MatchOp, Matcher};
-use parking_lot::RwLock;
 use stdx::cancel::CancelToken;
 use storage::StorageError;
 

@@ -6,22 +6,23 @@
 
 mod chunks;
 mod extract;
+mod floats;
 mod histograms;
 mod late;
 mod refs;
 mod state;
 
+use crate::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) use chunks::ChunkBytes;
 pub(crate) use extract::retain;
 pub(crate) use histograms::LastHistogram;
 pub(crate) use late::{LateChunk, LateSamples};
 pub(crate) use refs::RefTable;
-pub(crate) use state::{Appended, ChunkRules, Fit, SeriesState};
+pub(crate) use state::{Appended, ChunkEncodings, ChunkRules, Fit, SeriesState};
 
 use super::postings::Runs;
 

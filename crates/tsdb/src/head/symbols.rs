@@ -5,9 +5,9 @@
 
 use std::hash::BuildHasher;
 
+use crate::sync::{RwLock, RwLockReadGuard};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use parking_lot::{RwLock, RwLockReadGuard};
 
 /// Number of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,6 +11,7 @@ fn head() -> Head {
     let rules = ChunkRules {
         range_ms: 7_200_000,
         samples: 120,
+        encodings: ChunkEncodings::default(),
     };
     Head::new(
         rules,

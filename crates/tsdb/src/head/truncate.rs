@@ -176,7 +176,7 @@ impl Head {
         });
         let any = !tombstones.is_empty();
         self.has_tombstones
-            .store(any, std::sync::atomic::Ordering::Release);
+            .store(any, crate::sync::atomic::Ordering::Release);
     }
 
     /// Frees strings that no series and no expired reference has.
@@ -220,6 +220,6 @@ fn lower<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
-fn raise(bound: &std::sync::atomic::AtomicI64, time: Timestamp) {
-    bound.fetch_max(time, std::sync::atomic::Ordering::AcqRel);
+fn raise(bound: &crate::sync::atomic::AtomicI64, time: Timestamp) {
+    bound.fetch_max(time, crate::sync::atomic::Ordering::AcqRel);
 }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::sync::Mutex;
 use model::{MatchOp, Matcher};
-use parking_lot::Mutex;
 
 /// Most bytes of positions kept for one block.
 const BYTES_MAX: usize = 256 << 10;

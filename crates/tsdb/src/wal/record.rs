@@ -14,8 +14,8 @@ use model::{Labels, Metadata, Timestamp};
 pub use decode::{decode, decode_samples};
 pub(crate) use encode::put_uvarint;
 pub use encode::{
-    encode_exemplars, encode_histograms, encode_metadata, encode_mmap_markers, encode_samples,
-    encode_series, encode_tombstones,
+    encode_exemplars, encode_histograms, encode_histograms_v2, encode_metadata,
+    encode_mmap_markers, encode_samples, encode_samples_v2, encode_series, encode_tombstones,
 };
 
 /// Why a record could not be decoded.
@@ -43,6 +43,8 @@ pub struct SampleEntry {
     pub series_ref: u64,
     /// Time.
     pub timestamp: Timestamp,
+    /// Start timestamp; 0 for none. Only records of the second version hold it.
+    pub start: Timestamp,
     /// Value.
     pub value: f64,
 }
@@ -54,6 +56,8 @@ pub struct HistogramEntry {
     pub series_ref: u64,
     /// Time.
     pub timestamp: Timestamp,
+    /// Start timestamp; 0 for none. Only records of the second version hold it.
+    pub start: Timestamp,
     /// An integer or float histogram, never [`Value::Float`].
     pub value: Value,
 }
@@ -102,6 +106,16 @@ pub enum Record {
     Histograms(Vec<HistogramEntry>),
     /// A type this version does not know; readers go on.
     Unknown(u8),
+}
+
+/// How an entry of the second version, but for the first one, says its start timestamp.
+pub(crate) mod start_marker {
+    /// It has none.
+    pub(crate) const NONE: u8 = 0;
+    /// That of the entry before.
+    pub(crate) const SAME: u8 = 1;
+    /// The difference to the first entry's follows.
+    pub(crate) const GIVEN: u8 = 2;
 }
 
 /// Type bytes.

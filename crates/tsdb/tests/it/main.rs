@@ -5,10 +5,13 @@
     reason = "a test that cannot go on should fail there"
 )]
 
+mod agent;
 mod commit;
 mod cut;
 mod damage;
 mod day;
+mod encodings;
+mod full_disk;
 mod late;
 mod oracle;
 mod support;

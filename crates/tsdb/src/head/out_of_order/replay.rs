@@ -31,7 +31,7 @@ pub(crate) fn replay_late(
     }
     let mut unknown = 0_u64;
     let mut add_sample =
-        |(series_ref, timestamp, value)| add(head, series_ref, timestamp, value, &mut unknown);
+        |(series_ref, times, value)| add(head, series_ref, times, value, &mut unknown);
     let mut reader = LogReader::open(dir, 0)?;
     let read = reader.for_each(|_, record| {
         match decode(record).map_err(|err| format!("decode record: {err}"))? {
@@ -40,14 +40,17 @@ pub(crate) fn replay_late(
                 .map(|sample| {
                     (
                         sample.series_ref,
-                        sample.timestamp,
+                        (sample.timestamp, sample.start),
                         Value::Float(sample.value),
                     )
                 })
                 .for_each(&mut add_sample),
             Record::Histograms(samples) => samples
                 .into_iter()
-                .map(|sample| (sample.series_ref, sample.timestamp, sample.value))
+                .map(|sample| {
+                    let times = (sample.timestamp, sample.start);
+                    (sample.series_ref, times, sample.value)
+                })
                 .for_each(&mut add_sample),
             Record::MmapMarkers(markers) => {
                 for (series_ref, chunk_ref) in markers {
@@ -104,7 +107,13 @@ fn attach(head: &Head, chunk: &FoundChunk) {
     }
 }
 
-fn add(head: &Head, series_ref: u64, timestamp: Timestamp, value: Value, unknown: &mut u64) {
+fn add(
+    head: &Head,
+    series_ref: u64,
+    (timestamp, start): (Timestamp, Timestamp),
+    value: Value,
+    unknown: &mut u64,
+) {
     let Some(slot) = head.series.refs.slot_of(series_ref) else {
         *unknown += 1;
         return;
@@ -115,8 +124,13 @@ fn add(head: &Head, series_ref: u64, timestamp: Timestamp, value: Value, unknown
     let Some(state) = strip.series_mut(slot) else {
         return;
     };
+    let start = if head.rules().encodings.holds_starts(&value) {
+        start
+    } else {
+        0
+    };
     // However long the list gets: the marker that ends it speaks of all since the one before.
-    if state.late_mut().insert(timestamp, value, SETTLED) {
+    if state.late_mut().insert((timestamp, start), value, SETTLED) {
         head.out_of_order.cover(timestamp, timestamp);
     }
 }
@@ -146,7 +160,8 @@ fn mark(
         match found {
             Ok(_) => state.late_mut().forget_list(),
             Err(_) => {
-                state.late_mut().write(series_ref, &head.files)?;
+                let encodings = head.rules().encodings;
+                state.late_mut().write(series_ref, &head.files, encodings)?;
             }
         }
     }

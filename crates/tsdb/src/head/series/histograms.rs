@@ -2,7 +2,7 @@
 
 use chunk::Encoding;
 use chunk::histogram::{
-    AppendOutcome, CounterResetHeader, FloatHistogramAppender, HistogramAppender,
+    AppendOutcome, Appender, CounterResetHeader, FloatHistogramAppender, HistogramAppender, Sample,
 };
 use model::histogram::CounterResetHint;
 use model::sample::Value;
@@ -43,8 +43,12 @@ pub(crate) enum HistogramOutcome {
 }
 
 impl OpenHistograms {
-    /// Starts a chunk with `value`.
-    pub(crate) fn start(timestamp: Timestamp, value: &Value, rules: ChunkRules) -> Option<Self> {
+    /// Starts a chunk with `value`; its time and start timestamp (0 for none) are given.
+    pub(crate) fn start(
+        times: (Timestamp, Timestamp),
+        value: &Value,
+        rules: ChunkRules,
+    ) -> Option<Self> {
         let header = |hint| match hint {
             CounterResetHint::Gauge => CounterResetHeader::Gauge,
             CounterResetHint::CounterReset => CounterResetHeader::CounterReset,
@@ -55,30 +59,30 @@ impl OpenHistograms {
             Value::FloatHistogram(histogram) => header(histogram.counter_reset_hint),
             Value::Float(_) => return None,
         };
-        Self::start_with(header, timestamp, value, rules)
+        Self::start_with(header, times, value, rules)
     }
 
     fn start_with(
         header: CounterResetHeader,
-        timestamp: Timestamp,
+        times: (Timestamp, Timestamp),
         value: &Value,
         rules: ChunkRules,
     ) -> Option<Self> {
         let mut bytes = Vec::new();
         let kind = match value {
-            Value::Histogram(histogram) => Kind::Integer(
-                HistogramAppender::start(header, &mut bytes, timestamp, histogram).ok()?,
-            ),
-            Value::FloatHistogram(histogram) => Kind::Float(
-                FloatHistogramAppender::start(header, &mut bytes, timestamp, histogram).ok()?,
-            ),
+            Value::Histogram(histogram) => {
+                Kind::Integer(begin(header, &mut bytes, times, &**histogram, rules)?)
+            }
+            Value::FloatHistogram(histogram) => {
+                Kind::Float(begin(header, &mut bytes, times, &**histogram, rules)?)
+            }
             Value::Float(_) => return None,
         };
         Some(Self {
             kind,
             bytes,
-            first_time: timestamp,
-            next_at: range_end(timestamp, rules),
+            first_time: times.0,
+            next_at: range_end(times.0, rules),
             has_planned_end: false,
         })
     }
@@ -86,20 +90,20 @@ impl OpenHistograms {
     /// Adds a histogram that lies behind the newest one.
     pub(crate) fn append(
         &mut self,
-        timestamp: Timestamp,
+        times: (Timestamp, Timestamp),
         value: &Value,
         rules: ChunkRules,
     ) -> HistogramOutcome {
         let begun = match (&mut self.kind, value) {
             (Kind::Integer(_), Value::Histogram(_))
             | (Kind::Float(_), Value::FloatHistogram(_)) => {
-                if self.is_full(timestamp, rules) {
+                if self.is_full(times.0, rules) {
                     let header = self.next_header(value);
-                    Self::start_with(header, timestamp, value, rules)
+                    Self::start_with(header, times, value, rules)
                 } else {
-                    match self.append_here(timestamp, value) {
+                    match self.append_here(times, value) {
                         Some(AppendOutcome::NewChunk(header)) => {
-                            Self::start_with(header, timestamp, value, rules)
+                            Self::start_with(header, times, value, rules)
                         }
                         Some(_) => return HistogramOutcome::Appended,
                         None => None,
@@ -107,20 +111,28 @@ impl OpenHistograms {
                 }
             }
             // Another encoding.
-            _ => Self::start(timestamp, value, rules),
+            _ => Self::start(times, value, rules),
         };
         begun.map_or(HistogramOutcome::Refused, |open| {
             HistogramOutcome::Begun(Box::new(open))
         })
     }
 
-    fn append_here(&mut self, timestamp: Timestamp, value: &Value) -> Option<AppendOutcome> {
+    fn append_here(
+        &mut self,
+        (timestamp, start): (Timestamp, Timestamp),
+        value: &Value,
+    ) -> Option<AppendOutcome> {
         match (&mut self.kind, value) {
             (Kind::Integer(open), Value::Histogram(histogram)) => {
-                open.append(&mut self.bytes, timestamp, histogram).ok()
+                let bytes = &mut self.bytes;
+                open.append_with_start_timestamp(bytes, timestamp, start, histogram)
+                    .ok()
             }
             (Kind::Float(open), Value::FloatHistogram(histogram)) => {
-                open.append(&mut self.bytes, timestamp, histogram).ok()
+                let bytes = &mut self.bytes;
+                open.append_with_start_timestamp(bytes, timestamp, start, histogram)
+                    .ok()
             }
             _ => None,
         }
@@ -148,9 +160,9 @@ impl OpenHistograms {
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
-        match self.kind {
-            Kind::Integer(_) => Encoding::Histogram,
-            Kind::Float(_) => Encoding::FloatHistogram,
+        match &self.kind {
+            Kind::Integer(open) => open.encoding(),
+            Kind::Float(open) => open.encoding(),
         }
     }
 
@@ -187,6 +199,22 @@ impl OpenHistograms {
             Kind::Float(open) => LastHistogram::Float(open.last()),
         }
     }
+}
+
+/// Starts a chunk in `bytes`.
+fn begin<S: Sample>(
+    header: CounterResetHeader,
+    bytes: &mut Vec<u8>,
+    (timestamp, start): (Timestamp, Timestamp),
+    histogram: &S,
+    rules: ChunkRules,
+) -> Option<Appender<S>> {
+    let begun = if rules.encodings.histogram_starts {
+        Appender::start_with_start_timestamps(header, bytes, timestamp, start, histogram)
+    } else {
+        Appender::start(header, bytes, timestamp, histogram)
+    };
+    begun.ok()
 }
 
 /// The newest sample of a series of histograms.

@@ -1,12 +1,12 @@
 //! Samples of a series that came out of order: a sorted list in memory, written to a head chunk
 //! file when it is full.
 
-use chunk::Encoding;
 use model::Timestamp;
 use model::sample::{SampleColumns, Value};
 
 use super::chunks::ChunkBytes;
 use super::retain;
+use super::state::ChunkEncodings;
 use crate::compact::{Choice, Encoder};
 use crate::head::visibility::Snapshot;
 use crate::head_chunks::{ChunkRef, HeadChunks, NewHeadChunk};
@@ -15,6 +15,8 @@ use crate::head_chunks::{ChunkRef, HeadChunks, NewHeadChunk};
 #[derive(Debug, Clone)]
 struct LateSample {
     timestamp: Timestamp,
+    /// Start timestamp; 0 for none.
+    start: Timestamp,
     value: Value,
     /// Commit that brought it.
     sequence: u64,
@@ -71,8 +73,14 @@ impl LateSamples {
         self.list.len()
     }
 
-    /// Adds a sample to the list; `false` if it has one at that time.
-    pub(crate) fn insert(&mut self, timestamp: Timestamp, value: Value, sequence: u64) -> bool {
+    /// Adds a sample to the list; `false` if it has one at that time. `start` is its start
+    /// timestamp, 0 for none.
+    pub(crate) fn insert(
+        &mut self,
+        (timestamp, start): (Timestamp, Timestamp),
+        value: Value,
+        sequence: u64,
+    ) -> bool {
         match self
             .list
             .binary_search_by_key(&timestamp, |sample| sample.timestamp)
@@ -81,6 +89,7 @@ impl LateSamples {
             Err(at) => {
                 let sample = LateSample {
                     timestamp,
+                    start,
                     value,
                     sequence,
                 };
@@ -88,6 +97,11 @@ impl LateSamples {
                 true
             }
         }
+    }
+
+    /// Removes the sample at that time from the list.
+    pub(crate) fn take_back(&mut self, timestamp: Timestamp) {
+        self.list.retain(|sample| sample.timestamp != timestamp);
     }
 
     /// Adds a chunk found in a file.
@@ -100,12 +114,17 @@ impl LateSamples {
         &mut self,
         series_ref: u64,
         files: &HeadChunks,
+        encodings: ChunkEncodings,
     ) -> Result<Option<ChunkRef>, crate::Error> {
         let mut columns = SampleColumns::default();
         for sample in &self.list {
-            columns.push(sample.timestamp, sample.value.clone());
+            push(
+                &mut columns,
+                (sample.timestamp, sample.start),
+                &sample.value,
+            );
         }
-        let written = write_chunks(&columns, series_ref, files)?;
+        let written = write_chunks(&columns, series_ref, files, encodings)?;
         let last = written.last().map(|chunk| chunk.chunk_ref);
         self.chunks.extend(written);
         self.list.clear();
@@ -119,12 +138,13 @@ impl LateSamples {
         maxt: Timestamp,
         series_ref: u64,
         files: &HeadChunks,
+        encodings: ChunkEncodings,
     ) -> Result<(), crate::Error> {
         let mut kept = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             match chunk.without(mint, maxt, files) {
                 None => kept.push(*chunk),
-                Some(columns) => kept.extend(write_chunks(&columns, series_ref, files)?),
+                Some(columns) => kept.extend(write_chunks(&columns, series_ref, files, encodings)?),
             }
         }
         self.chunks = kept;
@@ -202,7 +222,7 @@ impl LateSamples {
                 .map(|chunk| ChunkBytes::at(chunk.chunk_ref, files))
                 .collect(),
             list: list
-                .map(|sample| (sample.timestamp, sample.value.clone()))
+                .map(|sample| ((sample.timestamp, sample.start), sample.value.clone()))
                 .collect(),
         }
     }
@@ -219,9 +239,10 @@ fn write_chunks(
     columns: &SampleColumns,
     series_ref: u64,
     files: &HeadChunks,
+    encodings: ChunkEncodings,
 ) -> Result<Vec<LateChunk>, crate::Error> {
     let (mut chunks, mut data) = (Vec::new(), Vec::new());
-    let mut encoder = Encoder::new(u16::MAX, Choice::Floats(Encoding::Xor));
+    let mut encoder = Encoder::new(u16::MAX, Choice::Head(encodings));
     for index in 0..columns.len() {
         encoder
             .add(columns, index, &mut chunks, &mut data)
@@ -252,11 +273,19 @@ fn write_chunks(
     Ok(written.collect())
 }
 
+fn push(columns: &mut SampleColumns, (timestamp, start): (Timestamp, Timestamp), value: &Value) {
+    columns.push(timestamp, value.clone());
+    if start != 0 {
+        columns.set_last_start_timestamp(start);
+    }
+}
+
 /// Late samples that a reader took along.
 #[derive(Debug, Default)]
 pub(crate) struct LateExtract {
     chunks: Vec<ChunkBytes>,
-    list: Vec<(Timestamp, Value)>,
+    /// Time and start timestamp, value.
+    list: Vec<((Timestamp, Timestamp), Value)>,
 }
 
 impl LateExtract {
@@ -280,8 +309,8 @@ impl LateExtract {
             storage::merge::merge_samples(columns, &part);
         }
         part.clear();
-        for (timestamp, value) in &self.list {
-            part.push(*timestamp, value.clone());
+        for (times, value) in &self.list {
+            push(&mut part, *times, value);
         }
         storage::merge::merge_samples(columns, &part);
         Ok(())

@@ -1,10 +1,10 @@
 //! Which slot a series reference means.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sync::{RwLock, RwLockReadGuard};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use parking_lot::{RwLock, RwLockReadGuard};
 
 /// References of one page.
 const PAGE_LEN: u64 = 1024;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chunk::{Encoding, xor};
+use chunk::Encoding;
 use model::sample::Value;
 use model::staleness::is_stale;
 use model::{Metadata, Timestamp};
@@ -11,13 +11,15 @@ use storage::AppendError;
 
 use super::chunks::{ChunkBytes, ClosedChunk, MappedChunk, any_reaches};
 use super::extract::Extract;
+use super::floats::OpenFloats;
 use super::histograms::{HistogramOutcome, LastHistogram, OpenHistograms};
 use super::late::LateSamples;
+use crate::FloatEncoding;
 use crate::head::visibility::Snapshot;
 use crate::head_chunks::{ChunkRef, HeadChunks};
 
-/// An XOR chunk with more bytes than this is closed before the next sample.
-const XOR_CHUNK_BYTES_MAX: usize = 1005;
+/// A chunk of floats with more bytes than this is closed before the next sample.
+const FLOAT_CHUNK_BYTES_MAX: usize = 1005;
 
 /// When chunks are closed.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,28 @@ pub(crate) struct ChunkRules {
     pub(crate) range_ms: i64,
     /// Samples aimed at.
     pub(crate) samples: u16,
+    pub(crate) encodings: ChunkEncodings,
+}
+
+/// How new chunks are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ChunkEncodings {
+    /// Chunks of floats.
+    pub(crate) floats: FloatEncoding,
+    /// Whether chunks of histograms hold start timestamps.
+    pub(crate) histogram_starts: bool,
+    /// Whether start timestamps are logged, and a chunk of floats ends where the encoding changes.
+    pub(crate) store_starts: bool,
+}
+
+impl ChunkEncodings {
+    /// Whether a chunk begun for such a sample holds start timestamps.
+    pub(crate) fn holds_starts(self, value: &Value) -> bool {
+        match value {
+            Value::Float(_) => self.floats == FloatEncoding::Xor2,
+            Value::Histogram(_) | Value::FloatHistogram(_) => self.histogram_starts,
+        }
+    }
 }
 
 /// What few series need, or need for a short time.
@@ -84,7 +108,7 @@ pub(crate) struct SeriesState {
     first_time: Timestamp,
     /// Planned end of the open float chunk: its first time to come.
     next_at: Timestamp,
-    open: xor::Appender,
+    open: OpenFloats,
     bytes: Vec<u8>,
     /// Closed chunks in files, oldest first; all of them before those of `cold`.
     mapped: Vec<MappedChunk>,
@@ -102,7 +126,7 @@ impl SeriesState {
             sequence: 0,
             first_time: 0,
             next_at: 0,
-            open: xor::Appender::new(),
+            open: OpenFloats::empty(),
             bytes: Vec::new(),
             mapped: Vec::new(),
             cold: None,
@@ -253,10 +277,10 @@ impl SeriesState {
     }
 
     /// Adds a sample of commit `sequence`; needs it to lie behind the newest one. Numbers of
-    /// commits below `low_watermark` are forgotten.
+    /// commits below `low_watermark` are forgotten. `start` is its start timestamp, 0 for none.
     pub(crate) fn append(
         &mut self,
-        timestamp: Timestamp,
+        (timestamp, start): (Timestamp, Timestamp),
         value: Value,
         sequence: u64,
         low_watermark: u64,
@@ -273,39 +297,48 @@ impl SeriesState {
         }
         self.sequence = sequence;
         match value {
-            Value::Float(number) => self.append_float(timestamp, number, rules),
-            histogram => self.append_histogram(timestamp, &histogram, rules),
+            Value::Float(number) => self.append_float((timestamp, start), number, rules),
+            histogram => self.append_histogram((timestamp, start), &histogram, rules),
         }
     }
 
-    fn append_float(&mut self, timestamp: Timestamp, value: f64, rules: ChunkRules) -> Appended {
+    fn append_float(
+        &mut self,
+        (timestamp, start): (Timestamp, Timestamp),
+        value: f64,
+        rules: ChunkRules,
+    ) -> Appended {
+        let encodings = rules.encodings;
         if self.open.count() == rules.samples / 4 && self.open.count() > 0 {
             self.next_at = planned_end(self.first_time, self.open.timestamp(), self.next_at, 4.0);
         }
         let begin = self.open.count() == 0
-            || self.bytes.len() > XOR_CHUNK_BYTES_MAX
+            || self.bytes.len() > FLOAT_CHUNK_BYTES_MAX
+            || self
+                .open
+                .must_change(encodings.floats, encodings.store_starts)
             || timestamp >= self.next_at
             || self.open.count() >= rules.samples.saturating_mul(2);
         let mut outcome = Appended::Taken;
         if begin {
             outcome = Appended::Begun(self.close_open());
+            self.open = OpenFloats::new(encodings.floats);
             self.first_time = timestamp;
             self.next_at = range_end(timestamp, rules);
         }
-        reserve_class(&mut self.bytes);
-        self.open.append(&mut self.bytes, timestamp, value);
+        self.open.append(&mut self.bytes, (timestamp, start), value);
         outcome
     }
 
     fn append_histogram(
         &mut self,
-        timestamp: Timestamp,
+        times: (Timestamp, Timestamp),
         value: &Value,
         rules: ChunkRules,
     ) -> Appended {
         let outcome = match self.cold_mut().histograms.as_mut() {
-            Some(open) => open.append(timestamp, value, rules),
-            None => OpenHistograms::start(timestamp, value, rules)
+            Some(open) => open.append(times, value, rules),
+            None => OpenHistograms::start(times, value, rules)
                 .map_or(HistogramOutcome::Refused, |open| {
                     HistogramOutcome::Begun(Box::new(open))
                 }),
@@ -327,12 +360,12 @@ impl SeriesState {
             let chunk = ClosedChunk {
                 mint: self.first_time,
                 maxt: self.open.timestamp(),
-                encoding: Encoding::Xor,
+                encoding: self.open.encoding(),
                 data: self.bytes.as_slice().into(),
             };
             // Given back, not kept: the next chunk starts small, and most stay smaller than this one.
             self.bytes = Vec::new();
-            self.open = xor::Appender::new();
+            self.open = OpenFloats::empty();
             chunk
         } else {
             let Some(open) = self.cold.as_mut().and_then(|cold| cold.histograms.take()) else {
@@ -428,7 +461,7 @@ impl SeriesState {
             }
         }
         if self.open.count() > 0 && self.open.timestamp() < mint {
-            self.open = xor::Appender::new();
+            self.open = OpenFloats::empty();
             self.bytes = Vec::new();
         }
         self.tidy_cold();
@@ -504,18 +537,19 @@ impl SeriesState {
             || any_reaches(&self.mapped, mint, maxt, |chunk| chunk.mint(files))
     }
 
-    /// The newest sample, if it is a float, in the range and `snapshot` sees it: no decoding.
+    /// Time, start timestamp (0 for none) and value of the newest sample, if it is a float, in the
+    /// range and `snapshot` sees it: no decoding.
     pub(crate) fn last_float(
         &self,
         mint: Timestamp,
         maxt: Timestamp,
         snapshot: &Snapshot,
-    ) -> Option<(Timestamp, f64)> {
+    ) -> Option<(Timestamp, Timestamp, f64)> {
         let timestamp = self.open.timestamp();
         let fits = self.open.count() > 0
             && (mint..=maxt).contains(&timestamp)
             && snapshot.sees(self.sequence);
-        fits.then(|| (timestamp, self.open.value()))
+        fits.then(|| (timestamp, self.open.start_timestamp(), self.open.value()))
     }
 
     /// Copies out what is needed to read a range without holding the lock.
@@ -557,7 +591,7 @@ impl SeriesState {
 
     fn open_bytes(&self) -> (Encoding, &[u8]) {
         self.open_histograms()
-            .map_or((Encoding::Xor, &*self.bytes), |open| {
+            .map_or((self.open.encoding(), &*self.bytes), |open| {
                 (open.encoding(), open.bytes())
             })
     }
@@ -608,7 +642,9 @@ impl SeriesState {
         });
         [
             rare + self.mapped.capacity() * size_of::<MappedChunk>(),
-            self.bytes.capacity() + self.open_histograms().map_or(0, OpenHistograms::heap_bytes),
+            self.bytes.capacity()
+                + self.open.heap_bytes()
+                + self.open_histograms().map_or(0, OpenHistograms::heap_bytes),
             closed,
         ]
     }
@@ -648,19 +684,6 @@ pub(super) fn planned_end(
         return end;
     }
     (first as f64 + length / chunks.floor()) as Timestamp
-}
-
-/// Grows an open chunk's buffer to the next size class when a sample might not fit.
-fn reserve_class(bytes: &mut Vec<u8>) {
-    const CLASSES: [usize; 9] = [32, 64, 96, 128, 192, 256, 512, 768, 1056];
-    let wanted = bytes.len() + xor::SAMPLE_BYTES_MAX;
-    if wanted > bytes.capacity() {
-        let class = CLASSES
-            .into_iter()
-            .find(|class| *class >= wanted)
-            .unwrap_or(wanted);
-        bytes.reserve_exact(class - bytes.len());
-    }
 }
 
 #[cfg(test)]

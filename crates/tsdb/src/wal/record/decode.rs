@@ -8,6 +8,7 @@ use model::{CounterResetHint, FloatHistogram, Histogram, Labels, Metadata, Metri
 
 use super::{
     ExemplarEntry, HistogramEntry, Record, RecordError, SampleEntry, TombstoneEntry, kind,
+    start_marker,
 };
 
 /// Decodes one record. An empty one is [`Record::Unknown`] of type 0.
@@ -64,6 +65,7 @@ pub fn decode_samples(record: &[u8], mut each: impl FnMut(SampleEntry)) -> Resul
                 each(SampleEntry {
                     series_ref: base_ref.wrapping_add(body.varint()? as u64),
                     timestamp: base_time.wrapping_add(body.varint()?),
+                    start: 0,
                     value: body.f64()?,
                 });
             }
@@ -71,10 +73,11 @@ pub fn decode_samples(record: &[u8], mut each: impl FnMut(SampleEntry)) -> Resul
         kind::SAMPLES_V2 => {
             let mut framing = FramingV2::default();
             while !body.rest.is_empty() {
-                let (series_ref, timestamp) = framing.next(&mut body)?;
+                let (series_ref, timestamp, start) = framing.next(&mut body)?;
                 each(SampleEntry {
                     series_ref,
                     timestamp,
+                    start,
                     value: body.f64()?,
                 });
             }
@@ -106,16 +109,17 @@ struct FramingV2 {
 }
 
 impl FramingV2 {
-    fn next(&mut self, body: &mut Cursor<'_>) -> Result<(u64, i64), RecordError> {
+    /// Reference, time and start timestamp of the next entry.
+    fn next(&mut self, body: &mut Cursor<'_>) -> Result<(u64, i64, i64), RecordError> {
         let delta_ref = body.varint()? as u64;
         let delta_time = body.varint()?;
         self.previous_ref = self.previous_ref.wrapping_add(delta_ref);
         let timestamp = self.first_time.wrapping_add(delta_time);
         if self.started {
             self.previous_start = match body.byte()? {
-                0 => 0,
-                1 => self.previous_start,
-                2 => self.first_start.wrapping_add(body.varint()?),
+                start_marker::NONE => 0,
+                start_marker::SAME => self.previous_start,
+                start_marker::GIVEN => self.first_start.wrapping_add(body.varint()?),
                 _ => return Err(RecordError::OutOfRange("start timestamp marker")),
             };
         } else {
@@ -124,7 +128,7 @@ impl FramingV2 {
             self.first_start = body.varint()?;
             self.previous_start = self.first_start;
         }
-        Ok((self.previous_ref, timestamp))
+        Ok((self.previous_ref, timestamp, self.previous_start))
     }
 }
 
@@ -184,6 +188,7 @@ fn histograms(
         Ok(HistogramEntry {
             series_ref: base_ref.wrapping_add(body.varint()? as u64),
             timestamp: base_time.wrapping_add(body.varint()?),
+            start: 0,
             value: read(body)?,
         })
     })
@@ -195,10 +200,11 @@ fn histograms_v2(
 ) -> Result<Vec<HistogramEntry>, RecordError> {
     let mut framing = FramingV2::default();
     read_all(body, |body| {
-        let (series_ref, timestamp) = framing.next(body)?;
+        let (series_ref, timestamp, start) = framing.next(body)?;
         Ok(HistogramEntry {
             series_ref,
             timestamp,
+            start,
             value: read(body)?,
         })
     })

@@ -4,7 +4,7 @@ use model::histogram::CUSTOM_BUCKETS_SCHEMA;
 use model::sample::Value;
 use model::{FloatHistogram, Histogram, Labels, Metadata, MetricType, Span};
 
-use super::{ExemplarEntry, HistogramEntry, SampleEntry, TombstoneEntry, kind};
+use super::{ExemplarEntry, HistogramEntry, SampleEntry, TombstoneEntry, kind, start_marker};
 
 /// A series record.
 pub fn encode_series<'a>(series: impl IntoIterator<Item = (u64, &'a Labels)>) -> Vec<u8> {
@@ -16,7 +16,7 @@ pub fn encode_series<'a>(series: impl IntoIterator<Item = (u64, &'a Labels)>) ->
     out
 }
 
-/// A samples record.
+/// A samples record, of the first version: without start timestamps.
 pub fn encode_samples(samples: &[SampleEntry]) -> Vec<u8> {
     let mut out = Vec::with_capacity(17 + samples.len() * 12);
     out.push(kind::SAMPLES);
@@ -33,6 +33,53 @@ pub fn encode_samples(samples: &[SampleEntry]) -> Vec<u8> {
         put_f64(&mut out, sample.value);
     }
     out
+}
+
+/// A samples record of the second version, with start timestamps.
+pub fn encode_samples_v2(samples: &[SampleEntry]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + samples.len() * 14);
+    out.push(kind::SAMPLES_V2);
+    let mut framing = FramingV2::default();
+    for sample in samples {
+        framing.put(&mut out, sample.series_ref, sample.timestamp, sample.start);
+        put_f64(&mut out, sample.value);
+    }
+    out
+}
+
+/// References, times and start timestamps of the second version.
+#[derive(Default)]
+struct FramingV2 {
+    /// Time and start timestamp of the first entry.
+    first: Option<(i64, i64)>,
+    previous_ref: u64,
+    previous_start: i64,
+}
+
+impl FramingV2 {
+    fn put(&mut self, out: &mut Vec<u8>, series_ref: u64, timestamp: i64, start: i64) {
+        put_varint(out, series_ref.wrapping_sub(self.previous_ref) as i64);
+        match self.first {
+            None => {
+                put_varint(out, timestamp);
+                put_varint(out, start);
+                self.first = Some((timestamp, start));
+            }
+            Some((first_time, first_start)) => {
+                put_varint(out, timestamp.wrapping_sub(first_time));
+                if start == 0 {
+                    out.push(start_marker::NONE);
+                } else if start == self.previous_start {
+                    out.push(start_marker::SAME);
+                } else {
+                    out.push(start_marker::GIVEN);
+                    put_varint(out, start.wrapping_sub(first_start));
+                }
+            }
+        }
+        self.previous_ref = series_ref;
+        self.previous_start = start;
+    }
 }
 
 /// A tombstones record.
@@ -90,7 +137,7 @@ pub fn encode_metadata<'a>(entries: impl IntoIterator<Item = (u64, &'a Metadata)
     out
 }
 
-/// Histogram records: up to four, as integer and float histograms with exponential and with custom
+/// Histogram records of the first version, without start timestamps: up to four, as integer and float histograms with exponential and with custom
 /// buckets go to records of their own. In the reference's order.
 pub fn encode_histograms(histograms: &[HistogramEntry]) -> Vec<Vec<u8>> {
     let of_kind = |float: bool, custom: bool| {
@@ -124,6 +171,27 @@ pub fn encode_histograms(histograms: &[HistogramEntry]) -> Vec<Vec<u8>> {
             put_histogram_value(&mut out, &entry.value);
         }
         Some(out)
+    })
+    .collect()
+}
+
+/// Histogram records of the second version, with start timestamps: one of integer and one of float
+/// histograms, if there are any.
+pub fn encode_histograms_v2(histograms: &[HistogramEntry]) -> Vec<Vec<u8>> {
+    let is_float = |entry: &HistogramEntry| matches!(entry.value, Value::FloatHistogram(_));
+    [
+        (kind::HISTOGRAMS_V2, false),
+        (kind::FLOAT_HISTOGRAMS_V2, true),
+    ]
+    .into_iter()
+    .filter_map(|(kind, float)| {
+        let mut out = vec![kind];
+        let mut framing = FramingV2::default();
+        for entry in histograms.iter().filter(|entry| is_float(entry) == float) {
+            framing.put(&mut out, entry.series_ref, entry.timestamp, entry.start);
+            put_histogram_value(&mut out, &entry.value);
+        }
+        (out.len() > 1).then_some(out)
     })
     .collect()
 }

@@ -59,6 +59,7 @@ fn samples() -> Vec<Vec<u8>> {
     let entries = [SampleEntry {
         series_ref: 7,
         timestamp: 1000,
+        start: 400,
         value: 1.5,
     }];
     let exemplars = [ExemplarEntry {
@@ -72,6 +73,7 @@ fn samples() -> Vec<Vec<u8>> {
         .map(|value| HistogramEntry {
             series_ref: 3,
             timestamp: -9,
+            start: -70,
             value,
         })
         .collect();
@@ -87,6 +89,8 @@ fn samples() -> Vec<Vec<u8>> {
         encode_metadata([(300, &metadata)]),
     ];
     records.extend(encode_histograms(&histograms));
+    records.push(encode_samples_v2(&entries));
+    records.extend(encode_histograms_v2(&histograms));
     records
 }
 
@@ -127,7 +131,7 @@ fn every_kind_comes_back() {
         (300, "seconds")
     );
     // Kinds go to records of their own: integer, custom integer, float, custom float.
-    let values: Vec<Value> = decoded[5..]
+    let values: Vec<Value> = decoded[5..9]
         .iter()
         .map(|record| match record {
             Record::Histograms(entries) => entries[0].value.clone(),
@@ -135,10 +139,32 @@ fn every_kind_comes_back() {
         })
         .collect();
     assert_eq!(values, [integer(1), integer(-53), float(1), float(-53)]);
+    // The second version has start timestamps, and one record for all integer histograms.
+    let Record::Samples(samples) = &decoded[9] else {
+        panic!("{:?}", decoded[9])
+    };
+    assert_eq!((samples[0].start, samples[0].value), (400, 1.5));
+    let histograms: Vec<Vec<(i64, Value)>> = decoded[10..]
+        .iter()
+        .map(|record| match record {
+            Record::Histograms(entries) => entries
+                .iter()
+                .map(|entry| (entry.start, entry.value.clone()))
+                .collect(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        histograms,
+        [
+            [(-70, integer(1)), (-70, integer(-53))],
+            [(-70, float(1)), (-70, float(-53))]
+        ]
+    );
 }
 
 #[test]
-fn second_framing_is_read() {
+fn second_framing_has_the_bytes_of_the_format() {
     // Reference 5 at 100 with start 40; then reference +1 at 110: same start; then none; then +3.
     let value = 1.0_f64.to_be_bytes();
     let mut record = vec![kind::SAMPLES_V2];
@@ -154,11 +180,16 @@ fn second_framing_is_read() {
     let Record::Samples(found) = decode(&record).unwrap() else {
         panic!("samples")
     };
-    let found: Vec<_> = found
+    let samples = found;
+    let found: Vec<_> = samples
         .iter()
-        .map(|entry| (entry.series_ref, entry.timestamp))
+        .map(|entry| (entry.series_ref, entry.timestamp, entry.start))
         .collect();
-    assert_eq!(found, [(5, 100), (6, 110), (6, 120), (5, 130)]);
+    assert_eq!(
+        found,
+        [(5, 100, 40), (6, 110, 40), (6, 120, 0), (5, 130, 43)]
+    );
+    assert_eq!(encode_samples_v2(&samples), record);
 }
 
 #[test]
@@ -195,17 +226,25 @@ fn truncated_and_flipped_records_never_panic() {
 proptest! {
     #[test]
     fn samples_come_back(
-        entries in prop::collection::vec((any::<u64>(), any::<i64>(), any::<u64>()), 0..50),
+        entries in prop::collection::vec(
+            (any::<u64>(), any::<i64>(), prop_oneof![Just(0), Just(7), any::<i64>()], any::<u64>()),
+            0..50,
+        ),
     ) {
         let entries: Vec<SampleEntry> = entries
             .into_iter()
-            .map(|(series_ref, timestamp, bits)| SampleEntry {
+            .map(|(series_ref, timestamp, start, bits)| SampleEntry {
                 series_ref,
                 timestamp,
+                start,
                 value: f64::from_bits(bits & !(1 << 52)),
             })
             .collect();
-        prop_assert_eq!(decode(&encode_samples(&entries)), Ok(Record::Samples(entries)));
+        let second = decode(&encode_samples_v2(&entries));
+        prop_assert_eq!(second, Ok(Record::Samples(entries.clone())));
+        let without: Vec<_> =
+            entries.iter().map(|entry| SampleEntry { start: 0, ..*entry }).collect();
+        prop_assert_eq!(decode(&encode_samples(&entries)), Ok(Record::Samples(without)));
     }
 
     #[test]

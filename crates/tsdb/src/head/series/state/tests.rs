@@ -6,12 +6,17 @@ const HOUR: i64 = 3_600_000;
 const RULES: ChunkRules = ChunkRules {
     range_ms: 2 * HOUR,
     samples: 120,
+    encodings: ChunkEncodings {
+        floats: FloatEncoding::Xor,
+        histogram_starts: false,
+        store_starts: false,
+    },
 };
 
 fn filled(times: impl Iterator<Item = i64>, value: impl Fn(i64) -> f64) -> SeriesState {
     let mut state = SeriesState::new(1);
     for time in times {
-        let appended = state.append(time, Value::Float(value(time)), 0, u64::MAX, RULES);
+        let appended = state.append((time, 0), Value::Float(value(time)), 0, u64::MAX, RULES);
         assert_ne!(appended, Appended::Refused);
     }
     state
