@@ -7,6 +7,7 @@
 pub(crate) mod append;
 pub(crate) mod checkpoint;
 mod delete;
+mod label_order;
 pub(crate) mod label_sets;
 pub(crate) mod log;
 pub(crate) mod open_ranges;
