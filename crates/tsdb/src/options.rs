@@ -32,6 +32,8 @@ pub struct Options {
     pub no_lockfile: bool,
     /// Whether a thread writes head chunks, cuts and compacts blocks by itself.
     pub maintenance: bool,
+    /// Processors that reading the log may use; 0 for all there are.
+    pub replay_threads: usize,
     /// Where the progress of the replay shows while the database opens.
     pub replay_status: Arc<ReplayStatus>,
 }
@@ -50,12 +52,21 @@ impl Default for Options {
             exemplars_max: 0,
             no_lockfile: false,
             maintenance: false,
+            replay_threads: 0,
             replay_status: Arc::default(),
         }
     }
 }
 
 impl Options {
+    /// Processors that reading the log uses.
+    pub(crate) fn replay_threads(&self) -> usize {
+        match self.replay_threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let refuse = |text: &str| Err(Error::InvalidOption(text.to_owned()));
         if self.block_duration_ms <= 0 {

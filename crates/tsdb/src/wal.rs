@@ -17,6 +17,7 @@ pub use batch::Batch;
 pub use checkpoint::CheckpointWriter;
 pub(crate) use checkpoint::{remove_checkpoints, remove_segments};
 pub use reader::{Corruption, LogReader, Records};
+pub(crate) use reader::{Place, RawRecord};
 pub use repair::repair;
 pub(crate) use segment::remove_temporary;
 pub use segment::{Checkpoint, last_checkpoint, segments};

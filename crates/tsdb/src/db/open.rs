@@ -113,7 +113,7 @@ fn load_log(
     metrics: &WriterMetrics,
 ) -> Result<(Log, Vec<FoundChunk>), Error> {
     wal::remove_temporary(dir)?;
-    let replayed = replay::replay(head, dir, &options.replay_status)?;
+    let replayed = replay::replay(head, dir, &options.replay_status, options.replay_threads())?;
     if let Some(corruption) = &replayed.corruption {
         head.metrics.wal_corruptions.inc();
         tracing::warn!(component = "tsdb", err = %corruption, "Encountered WAL read error, attempting repair");

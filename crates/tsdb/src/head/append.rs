@@ -531,7 +531,7 @@ impl Appender for HeadAppender {
         }
         let found = self
             .head
-            .get_or_create(labels, None)
+            .get_or_create(labels)
             .ok_or_else(|| AppendError::InvalidSeries("too many series".to_owned()))?;
         if found.created {
             self.unlogged.push(found.slot);

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{
     FLAG_SNAPPY, FLAG_ZSTD, FRAGMENT_FIRST, FRAGMENT_FULL, FRAGMENT_HEADER_BYTES, FRAGMENT_LAST,
@@ -87,21 +88,24 @@ impl<R: Read> Records<R> {
     /// The next record, decompressed; `None` at the segment's end. After an error (the reason)
     /// there are no more records.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>, String> {
+        match self.next_raw()? {
+            None => Ok(None),
+            Some(flags) => {
+                let plain = decompress(flags, &self.raw, &mut self.plain);
+                self.failed = plain.is_err();
+                plain.map(Some)
+            }
+        }
+    }
+
+    /// Reads the next record to `raw`, as it is in the log, and says how it is compressed.
+    fn next_raw(&mut self) -> Result<Option<u8>, String> {
         if self.failed {
             return Ok(None);
         }
         let read = self.read_record();
         self.failed = read.is_err();
-        match read? {
-            None => Ok(None),
-            Some(0) => Ok(Some(&self.raw)),
-            Some(flags) => {
-                let plain = decompress(flags, &self.raw, &mut self.plain);
-                self.failed = plain.is_err();
-                plain?;
-                Ok(Some(&self.plain))
-            }
-        }
+        read
     }
 
     fn read_record(&mut self) -> Result<Option<u8>, String> {
@@ -213,8 +217,10 @@ impl<R: Read> Records<R> {
     }
 }
 
-fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> {
+/// The record that `raw` holds compressed as `flags` say; made in `plain` if need be.
+fn decompress<'a>(flags: u8, raw: &'a [u8], plain: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
     match flags {
+        0 => Ok(raw),
         FLAG_SNAPPY => {
             let size = snap::raw::decompress_len(raw).map_err(|err| err.to_string())?;
             // Snappy cannot shrink more than 64 to 3 at best; a larger claim is damage.
@@ -226,7 +232,7 @@ fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> 
                 .decompress(raw, plain)
                 .map_err(|err| err.to_string())?;
             plain.truncate(size);
-            Ok(())
+            Ok(plain)
         }
         FLAG_ZSTD => {
             plain.clear();
@@ -240,9 +246,48 @@ fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> 
             if size as u64 > limit {
                 return Err("zstd frame is too large".to_owned());
             }
-            Ok(())
+            Ok(plain)
         }
         _ => Err(format!("unknown compression flags {flags:#x}")),
+    }
+}
+
+/// Where a record lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    path: Arc<Path>,
+    pub(crate) segment: u32,
+    offset: u64,
+}
+
+impl Place {
+    /// Damage of the record there.
+    pub(crate) fn corruption(&self, reason: String) -> Corruption {
+        Corruption {
+            path: self.path.to_path_buf(),
+            segment: self.segment,
+            offset: self.offset,
+            reason,
+        }
+    }
+}
+
+/// A record as it is in the log, its checksum checked.
+#[derive(Debug)]
+pub(crate) struct RawRecord {
+    flags: u8,
+    bytes: Vec<u8>,
+}
+
+impl RawRecord {
+    /// Bytes it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What it says, decompressed to `plain` if need be.
+    pub(crate) fn plain<'a>(&'a self, plain: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
+        decompress(self.flags, &self.bytes, plain)
     }
 }
 
@@ -250,7 +295,7 @@ fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> 
 #[derive(Debug)]
 pub struct LogReader {
     segments: std::vec::IntoIter<(u32, PathBuf)>,
-    current: Option<(u32, PathBuf, Records<File>)>,
+    current: Option<(u32, Arc<Path>, Records<File>)>,
 }
 
 impl LogReader {
@@ -269,16 +314,39 @@ impl LogReader {
         self.current.as_ref().map(|(number, ..)| *number)
     }
 
-    /// Damage at the last record read, for reasons only its reader sees.
-    pub fn corruption(&self, reason: String) -> Option<Corruption> {
+    /// Where the last record lies that was read.
+    fn place(&self) -> Option<Place> {
         let (segment, path, records) = self.current.as_ref()?;
-        let offset = records.record_start();
-        Some(Corruption {
+        Some(Place {
             path: path.clone(),
             segment: *segment,
-            offset,
-            reason,
+            offset: records.record_start(),
         })
+    }
+
+    /// Damage at the last record read, for reasons only its reader sees.
+    pub fn corruption(&self, reason: String) -> Option<Corruption> {
+        Some(self.place()?.corruption(reason))
+    }
+
+    /// The next record as it is in the log, and where; `None` at the log's end.
+    pub(crate) fn next_raw(&mut self) -> Result<Option<(Place, RawRecord)>, Error> {
+        loop {
+            if let Some((_, _, records)) = &mut self.current {
+                let read = records.next_raw();
+                let bytes = std::mem::take(&mut records.raw);
+                match (read, self.place()) {
+                    (Ok(Some(flags)), Some(place)) => {
+                        return Ok(Some((place, RawRecord { flags, bytes })));
+                    }
+                    (Err(reason), Some(place)) => return Err(place.corruption(reason).into()),
+                    _ => {}
+                }
+            }
+            if !self.next_segment()? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Hands the records to `each` until it or the log ends. `each` gets the segment number and
@@ -307,7 +375,7 @@ impl LogReader {
             return Ok(false);
         };
         let file = File::open(&path).map_err(|err| Error::io("open", &path, err))?;
-        self.current = Some((number, path, Records::new(file)));
+        self.current = Some((number, path.into(), Records::new(file)));
         Ok(true)
     }
 }

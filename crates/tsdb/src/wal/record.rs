@@ -11,6 +11,7 @@ use std::sync::Arc;
 use model::sample::Value;
 use model::{Labels, Metadata, Timestamp};
 
+pub(crate) use decode::{Pair, decode_series, labels as labels_of_pairs};
 pub use decode::{decode, decode_samples};
 pub(crate) use encode::put_uvarint;
 pub use encode::{

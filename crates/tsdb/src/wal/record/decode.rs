@@ -1,5 +1,6 @@
 //! Bytes to records.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::histogram::CUSTOM_BUCKETS_SCHEMA;
@@ -9,6 +10,9 @@ use model::{CounterResetHint, FloatHistogram, Histogram, Labels, Metadata, Metri
 use super::{
     ExemplarEntry, HistogramEntry, Record, RecordError, SampleEntry, TombstoneEntry, kind,
 };
+
+/// Name and value of a label as a record has them.
+pub(crate) type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// Decodes one record. An empty one is [`Record::Unknown`] of type 0.
 pub fn decode(record: &[u8]) -> Result<Record, RecordError> {
@@ -80,6 +84,25 @@ pub fn decode_samples(record: &[u8], mut each: impl FnMut(SampleEntry)) -> Resul
             }
         }
         _ => {}
+    }
+    Ok(())
+}
+
+/// Decodes a series record and hands out its entries; other records have none. The labels are as
+/// they stand there ([`labels`] makes a set of them).
+pub(crate) fn decode_series<'a>(
+    record: &'a [u8],
+    mut each: impl FnMut(u64, &[Pair<'a>]),
+) -> Result<(), RecordError> {
+    let Some((&kind::SERIES, body)) = record.split_first() else {
+        return Ok(());
+    };
+    let mut body = Cursor { rest: body };
+    let mut pairs = Vec::new();
+    while !body.rest.is_empty() {
+        let series_ref = body.be64()?;
+        body.pairs(&mut pairs)?;
+        each(series_ref, &pairs);
     }
     Ok(())
 }
@@ -336,31 +359,53 @@ impl<'a> Cursor<'a> {
         i32::try_from(self.varint()?).map_err(|_| RecordError::OutOfRange("histogram schema"))
     }
 
-    fn text(&mut self) -> Result<std::borrow::Cow<'a, str>, RecordError> {
+    fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
         let size = usize::try_from(self.uvarint()?).map_err(|_| RecordError::UnexpectedEnd)?;
-        let (text, rest) = self
+        let (bytes, rest) = self
             .rest
             .split_at_checked(size)
             .ok_or(RecordError::UnexpectedEnd)?;
         self.rest = rest;
-        Ok(String::from_utf8_lossy(text))
+        Ok(bytes)
     }
 
-    fn labels(&mut self) -> Result<Labels, RecordError> {
+    fn text(&mut self) -> Result<Cow<'a, str>, RecordError> {
+        self.bytes().map(String::from_utf8_lossy)
+    }
+
+    /// Replaces the contents of `pairs` by those of a label set.
+    fn pairs(&mut self, pairs: &mut Vec<Pair<'a>>) -> Result<(), RecordError> {
+        pairs.clear();
         let count = self.uvarint()?;
         if count > self.rest.len() as u64 / 2 {
             return Err(RecordError::ImpossibleCount(count));
         }
-        let mut pairs = Vec::with_capacity(count as usize);
+        pairs.reserve(count as usize);
         for _ in 0..count {
-            pairs.push((self.text()?, self.text()?));
+            pairs.push((self.bytes()?, self.bytes()?));
         }
-        let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0)
-            && pairs.iter().all(|(_, value)| !value.is_empty());
-        Ok(if sorted {
-            Labels::from_sorted(pairs.iter().map(|(name, value)| (&**name, &**value)))
-        } else {
-            Labels::from_pairs(pairs)
-        })
+        Ok(())
+    }
+
+    fn labels(&mut self) -> Result<Labels, RecordError> {
+        let mut pairs = Vec::new();
+        self.pairs(&mut pairs)?;
+        Ok(labels(&pairs))
+    }
+}
+
+/// The label set of pairs as a record has them: in any order, with repeats and empty values.
+pub(crate) fn labels(pairs: &[Pair<'_>]) -> Labels {
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0)
+        && pairs.iter().all(|(_, value)| !value.is_empty());
+    if sorted {
+        Labels::from_sorted(pairs.iter().map(|(name, value)| (&**name, &**value)))
+    } else {
+        Labels::from_pairs(pairs)
     }
 }
