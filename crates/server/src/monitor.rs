@@ -569,6 +569,8 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         retention: retention(settings, config),
         out_of_order_window_ms: out_of_order_window_ms(config),
         maintenance: true,
+        memory_snapshot: settings.has_feature("memory-snapshot-on-shutdown"),
+        replay_threads: settings.worker_threads,
         ..tsdb::Options::default()
     };
     if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {

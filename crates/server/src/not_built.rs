@@ -50,6 +50,7 @@ const BUILT_FEATURES: &[&str] = &[
     "promql-per-step-stats",
     "promql-duration-expr",
     "exemplar-storage",
+    "memory-snapshot-on-shutdown",
 ];
 
 /// Features the reference knows.

@@ -18,6 +18,7 @@ pub(crate) mod read;
 pub(crate) mod replay;
 pub(crate) mod select;
 pub(crate) mod series;
+mod snapshot;
 pub(crate) mod source;
 pub(crate) mod stats;
 pub(crate) mod symbols;
@@ -69,6 +70,8 @@ pub(crate) struct Head {
     pub(crate) visibility: Arc<Visibility>,
     /// Appenders, by the oldest time they may add.
     pub(crate) appenders: Arc<OpenRanges>,
+    /// Commits, from before they are logged until they are published.
+    pub(crate) commits: Arc<OpenRanges>,
     /// Queriers, by what they read.
     pub(crate) readers: Arc<OpenRanges>,
     next_ref: AtomicU64,
@@ -120,6 +123,7 @@ impl Head {
             creation: RwLock::new(()),
             visibility: Arc::default(),
             appenders: Arc::default(),
+            commits: Arc::default(),
             readers: Arc::default(),
             next_ref: AtomicU64::new(1),
             min_time: AtomicI64::new(Timestamp::MAX),
@@ -139,6 +143,23 @@ impl Head {
             wal_compression,
             metrics,
         }
+    }
+
+    /// Forgets everything that was read, files and places of blocks excepted.
+    pub(crate) fn reset(&mut self) {
+        self.symbols = Symbols::new();
+        self.series = SeriesTable::new();
+        self.postings = Postings::default();
+        self.by_labels = (0..SHARDS).map(|_| Mutex::default()).collect();
+        *self.next_ref.get_mut() = 1;
+        *self.min_time.get_mut() = Timestamp::MAX;
+        *self.max_time.get_mut() = Timestamp::MIN;
+        self.unwritten = Mutex::default();
+        let exemplars_max = self.exemplars.get_mut().len_max();
+        self.exemplars = RwLock::new(ExemplarRing::new(exemplars_max));
+        self.tombstones = RwLock::default();
+        *self.has_tombstones.get_mut() = false;
+        self.expired = Mutex::default();
     }
 
     /// Oldest time, if there was any sample.

@@ -28,6 +28,9 @@ pub struct Options {
     pub out_of_order_window_ms: i64,
     /// Most exemplars kept in memory; 0 switches their storage off.
     pub exemplars_max: usize,
+    /// Whether the head's memory is written to a snapshot when the database is closed, and read
+    /// from there when it is opened.
+    pub memory_snapshot: bool,
     /// Opens the directory without locking it.
     pub no_lockfile: bool,
     /// Whether a thread writes head chunks, cuts and compacts blocks by itself.
@@ -50,6 +53,7 @@ impl Default for Options {
             retention: Retention::default(),
             out_of_order_window_ms: 0,
             exemplars_max: 0,
+            memory_snapshot: false,
             no_lockfile: false,
             maintenance: false,
             replay_threads: 0,

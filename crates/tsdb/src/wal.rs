@@ -20,6 +20,7 @@ pub use reader::{Corruption, LogReader, Records};
 pub(crate) use reader::{Place, RawRecord};
 pub use repair::repair;
 pub(crate) use segment::remove_temporary;
+pub(crate) use segment::segment_path;
 pub use segment::{Checkpoint, last_checkpoint, segments};
 pub use writer::{Writer, WriterMetrics};
 pub(crate) use writer::{create_dir as create_log_dir, sync_dir};

@@ -621,6 +621,8 @@ impl Appender for HeadAppender {
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), AppendError> {
+        let head = self.head.clone();
+        let _commit = head.commits.enter(Timestamp::MIN, Timestamp::MAX);
         self.log()?;
         self.publish()
     }

@@ -10,6 +10,7 @@ mod apply;
 mod decode;
 mod mapped;
 mod series_record;
+mod snapshot;
 
 use std::path::Path;
 use std::thread;
@@ -25,6 +26,7 @@ use super::{Head, label_sets};
 use crate::Error;
 use crate::exemplars::Kept;
 use crate::head_chunks::FoundChunk;
+use crate::memory_snapshot::folder::Folder;
 use crate::replay_status::ReplayStatus;
 use crate::wal::record::{ExemplarEntry, HistogramEntry, Record, SampleEntry};
 use crate::wal::{self, Corruption, LogReader};
@@ -32,6 +34,7 @@ use apply::{Appliers, Change, RareChange};
 use decode::{Decoded, Decoders};
 use mapped::MappedChunks;
 use series_record::SeriesRecord;
+use snapshot::Part;
 
 /// Finest schema that is known at all; such histograms need a coarser one to be stored.
 const KNOWN_SCHEMA_MAX: i32 = 52;
@@ -65,9 +68,14 @@ pub(crate) struct Replayed {
 /// Reads checkpoint and segments of the log in `dir` into an empty head, beginning with the head
 /// chunk files, on `threads` processors. Damage in a segment is returned beside everything that was
 /// read before it; the caller repairs.
+///
+/// With a snapshot, that is read first, and the log from its position on. If it cannot be used,
+/// the error is [`Error::Snapshot`] or what the operating system said, and the head has to be
+/// emptied.
 pub(crate) fn replay(
     head: &Head,
     dir: &Path,
+    snapshot: Option<&Folder>,
     status: &ReplayStatus,
     threads: usize,
 ) -> Result<Replayed, Error> {
@@ -87,14 +95,24 @@ pub(crate) fn replay(
             newest: SegmentTimes::default(),
             segment: 0,
             other_refs: Vec::new(),
+            stored_until: Timestamp::MIN,
             appliers: Appliers::start(scope, head, of_each),
         };
         let mut first = 0;
-        if let Some(checkpoint) = wal::last_checkpoint(dir)? {
+        if let Some(folder) = snapshot {
+            let decoders = Decoders::start(scope, of_each, Part::group);
+            replay
+                .load_snapshot(folder, dir, decoders)
+                .map_err(|err| match err {
+                    Error::Corrupt(damage) => Error::Snapshot(damage.to_string()),
+                    other => other,
+                })?;
+            first = folder.position.segment;
+        } else if let Some(checkpoint) = wal::last_checkpoint(dir)? {
             tracing::info!(component = "tsdb", "Replaying WAL, this may take a while");
             replay.segment = checkpoint.last_segment;
             let mut reader = LogReader::open(&checkpoint.path, 0)?;
-            Decoders::start(scope, of_each)
+            Decoders::start(scope, of_each, Decoded::group)
                 .read(&mut reader, |_, record| replay.record(record))
                 .map_err(|err| match err {
                     Error::Corrupt(source) => Error::CorruptCheckpoint {
@@ -117,18 +135,30 @@ pub(crate) fn replay(
             last.saturating_add(1)
         };
         status.begin(first.min(last), next);
-        let mut reader = LogReader::open(dir, first)?;
-        let read = Decoders::start(scope, of_each).read(&mut reader, |place, record| {
-            status.reached(place.segment);
-            replay.segment = place.segment;
-            replay.record(record);
-        });
+        let offset = snapshot.map_or(0, |folder| folder.position.offset);
+        let mut reader = match LogReader::open_at(dir, first, offset)? {
+            Some(reader) => reader,
+            None if snapshot.is_some() => {
+                let reason = "the log does not reach its position";
+                return Err(Error::Snapshot(reason.to_owned()));
+            }
+            None => LogReader::open(dir, first)?,
+        };
+        let read =
+            Decoders::start(scope, of_each, Decoded::group).read(&mut reader, |place, record| {
+                status.reached(place.segment);
+                replay.segment = place.segment;
+                replay.record(record);
+            });
         let corruption = match read {
             Ok(()) => None,
             Err(Error::Corrupt(corruption)) => Some(corruption),
             Err(err) => return Err(err),
         };
-        replay.appliers.finish();
+        let applied = replay.appliers.finish();
+        if snapshot.is_some() {
+            applied.map_err(Error::Snapshot)?;
+        }
         status.reached(next);
         report(head, &replay.tally);
         keep_other_refs(head, &replay.other_refs, last);
@@ -150,6 +180,8 @@ struct Replay<'scope> {
     segment: u32,
     /// References that mean a series with another reference.
     other_refs: Vec<(u64, u32)>,
+    /// Newest time in a snapshot and in the files.
+    stored_until: Timestamp,
     appliers: Appliers<'scope>,
 }
 
@@ -198,6 +230,17 @@ impl Replay<'_> {
     }
 
     fn series(&mut self, record: &SeriesRecord) {
+        self.series_with(record, false, |_, _, _| {});
+    }
+
+    /// Finds or creates the series of a record (of a snapshot's records). `first` may add what comes
+    /// before their chunks in files; it gets the position in the record and the slot.
+    fn series_with(
+        &mut self,
+        record: &SeriesRecord,
+        from_snapshot: bool,
+        mut first: impl FnMut(&mut Appliers<'_>, usize, u32),
+    ) {
         let refs = record.refs();
         for series_ref in refs {
             self.head.reserve_ref(*series_ref);
@@ -211,9 +254,14 @@ impl Replay<'_> {
                 self.head.series.refs.set(series_ref, found.slot);
                 self.other_refs.push((series_ref, found.slot));
             }
+            first(&mut self.appliers, index, found.slot);
             let chunks = self.chunks.of(series_ref);
             if !chunks.is_empty() {
-                let change = RareChange::Chunks(chunks.to_vec());
+                let change = if from_snapshot {
+                    RareChange::ChunksBesideOpen(chunks.to_vec())
+                } else {
+                    RareChange::Chunks(chunks.to_vec())
+                };
                 self.appliers
                     .push(Change::Rare(found.slot, Box::new(change)));
             }
@@ -358,5 +406,7 @@ fn report(head: &Head, tally: &ReplayTally) {
     }
 }
 
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod tests;

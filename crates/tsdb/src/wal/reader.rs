@@ -1,7 +1,7 @@
 //! Records out of segments.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::{
     FRAGMENT_MIDDLE, FRAGMENT_PADDING, FRAGMENT_TYPE_MASK, PAGE_BYTES,
 };
 use crate::Error;
+use crate::memory_snapshot::folder::Position;
 
 /// Most bytes a record may have after decompression. The reference writes records of a scrape's
 /// size; this bound keeps damaged or hostile length fields from eating the memory.
@@ -69,6 +70,31 @@ impl<R: Read> Records<R> {
             plain: Vec::new(),
             failed: false,
         }
+    }
+
+    /// Goes on reading at `offset`, where a record begins; nothing may have been read yet. `false`
+    /// if the segment does not reach there.
+    fn skip_to(&mut self, offset: u64) -> Result<bool, String>
+    where
+        R: Seek,
+    {
+        let in_page = (offset % PAGE_BYTES as u64) as usize;
+        let page_offset = offset - in_page as u64;
+        let end = self.source.seek(SeekFrom::End(0));
+        if end.map_err(|err| format!("seek: {err}"))? < offset {
+            return Ok(false);
+        }
+        let at = self.source.seek(SeekFrom::Start(page_offset));
+        at.map_err(|err| format!("seek: {err}"))?;
+        self.pages = page_offset / PAGE_BYTES as u64;
+        if in_page == 0 {
+            // As if the page before had just been read.
+            self.page_offset = page_offset.saturating_sub(PAGE_BYTES as u64);
+            return Ok(true);
+        }
+        let is_there = self.read_page()?;
+        self.position = in_page;
+        Ok(is_there)
     }
 
     /// Where the last record begins, or where a failed read found the first bad record.
@@ -261,6 +287,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Segment, and offset in it.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            segment: self.segment,
+            offset: self.offset,
+        }
+    }
+
     /// Damage of the record there.
     pub(crate) fn corruption(&self, reason: String) -> Corruption {
         Corruption {
@@ -275,6 +309,7 @@ impl Place {
 /// A record as it is in the log, its checksum checked.
 #[derive(Debug)]
 pub(crate) struct RawRecord {
+    pub(crate) place: Place,
     flags: u8,
     bytes: Vec<u8>,
 }
@@ -309,6 +344,22 @@ impl LogReader {
         })
     }
 
+    /// Opens the log in `dir` from `offset` in segment `first` on. `None` if the log does not reach
+    /// there.
+    pub(crate) fn open_at(dir: &Path, first: u32, offset: u64) -> Result<Option<Self>, Error> {
+        let mut reader = Self::open(dir, first)?;
+        if !reader.next_segment()? || reader.segment() != Some(first) {
+            return Ok(None);
+        }
+        let reached = match &mut reader.current {
+            Some((_, path, records)) => records
+                .skip_to(offset)
+                .map_err(|reason| Error::io("read", path, std::io::Error::other(reason)))?,
+            None => false,
+        };
+        Ok(reached.then_some(reader))
+    }
+
     /// Number of the segment being read.
     pub fn segment(&self) -> Option<u32> {
         self.current.as_ref().map(|(number, ..)| *number)
@@ -329,15 +380,19 @@ impl LogReader {
         Some(self.place()?.corruption(reason))
     }
 
-    /// The next record as it is in the log, and where; `None` at the log's end.
-    pub(crate) fn next_raw(&mut self) -> Result<Option<(Place, RawRecord)>, Error> {
+    /// The next record as it is in the log; `None` at the log's end.
+    pub(crate) fn next_raw(&mut self) -> Result<Option<RawRecord>, Error> {
         loop {
             if let Some((_, _, records)) = &mut self.current {
                 let read = records.next_raw();
                 let bytes = std::mem::take(&mut records.raw);
                 match (read, self.place()) {
                     (Ok(Some(flags)), Some(place)) => {
-                        return Ok(Some((place, RawRecord { flags, bytes })));
+                        return Ok(Some(RawRecord {
+                            place,
+                            flags,
+                            bytes,
+                        }));
                     }
                     (Err(reason), Some(place)) => return Err(place.corruption(reason).into()),
                     _ => {}

@@ -10,5 +10,6 @@ mod cut;
 mod damage;
 mod day;
 mod late;
+mod memory_snapshot;
 mod oracle;
 mod support;

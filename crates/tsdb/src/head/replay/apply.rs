@@ -13,6 +13,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use model::sample::Value;
 use model::{Metadata, Timestamp};
 
+use super::snapshot::StoredChunk;
 use crate::head::Head;
 use crate::head::append::Tally;
 use crate::head::series::{Appended, StripCursor};
@@ -46,6 +47,10 @@ pub(super) enum RareChange {
     Metadata(Arc<Metadata>),
     /// The log names the series whose chunks these are.
     Chunks(Vec<FoundChunk>),
+    /// A snapshot names it; its open chunk came before.
+    ChunksBesideOpen(Vec<FoundChunk>),
+    /// The open chunk out of a snapshot.
+    Open(StoredChunk),
 }
 
 impl Change {
@@ -63,6 +68,8 @@ struct Applier<'a> {
     tally: Tally,
     /// Slots with chunks that were closed.
     closed: Vec<u32>,
+    /// Why a snapshot cannot be used.
+    doubt: Option<String>,
 }
 
 impl<'a> Applier<'a> {
@@ -71,6 +78,7 @@ impl<'a> Applier<'a> {
             head,
             tally: Tally::default(),
             closed: Vec::new(),
+            doubt: None,
         }
     }
 
@@ -105,6 +113,27 @@ impl<'a> Applier<'a> {
                         }
                         continue;
                     }
+                    RareChange::ChunksBesideOpen(chunks) => {
+                        for chunk in chunks {
+                            match state.attach_beside_open(&chunk, &self.head.files) {
+                                Ok(()) => self.head.cover(chunk.mint, chunk.maxt),
+                                Err(reason) => self.doubt = Some(reason),
+                            }
+                        }
+                        continue;
+                    }
+                    RareChange::Open(chunk) => {
+                        let times = (chunk.mint, chunk.maxt);
+                        let rules = self.head.rules;
+                        match state.restore(times, chunk.encoding, chunk.data, rules) {
+                            Ok(()) => {
+                                self.head.cover(chunk.mint, chunk.maxt);
+                                self.tally.chunks += 1;
+                            }
+                            Err(reason) => self.doubt = Some(reason),
+                        }
+                        continue;
+                    }
                 },
             };
             let float = matches!(value, Value::Float(_));
@@ -116,14 +145,23 @@ impl<'a> Applier<'a> {
         }
     }
 
-    fn finish(self) -> Vec<u32> {
+    fn finish(self) -> Applied {
         if let Some((mint, maxt)) = self.tally.range() {
             self.head.cover(mint, maxt);
         }
         let chunks = self.tally.chunks as f64;
         self.head.metrics.chunks_created.add(chunks);
-        self.closed
+        Applied {
+            closed: self.closed,
+            doubt: self.doubt,
+        }
     }
+}
+
+/// What came of it.
+struct Applied {
+    closed: Vec<u32>,
+    doubt: Option<String>,
 }
 
 /// All appliers, and what was not handed to them yet.
@@ -141,7 +179,7 @@ struct Lane<'scope> {
 enum Target<'scope> {
     /// On the thread that reads.
     Here(Applier<'scope>),
-    Thread(SyncSender<Vec<Change>>, ScopedJoinHandle<'scope, Vec<u32>>),
+    Thread(SyncSender<Vec<Change>>, ScopedJoinHandle<'scope, Applied>),
 }
 
 impl<'scope> Appliers<'scope> {
@@ -193,23 +231,27 @@ impl<'scope> Appliers<'scope> {
         }
     }
 
-    /// Waits until everything is applied.
-    pub(super) fn finish(self) {
+    /// Waits until everything is applied; says why a snapshot cannot be used that was.
+    pub(super) fn finish(self) -> Result<(), String> {
         let mut closed = Vec::new();
+        let mut doubt = None;
         for mut lane in self.lanes {
             lane.flush();
-            match lane.target {
-                Target::Here(applier) => closed.extend(applier.finish()),
+            let applied = match lane.target {
+                Target::Here(applier) => applier.finish(),
                 Target::Thread(sender, thread) => {
                     drop(sender);
-                    closed.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
                 }
-            }
+            };
+            closed.extend(applied.closed);
+            doubt = doubt.or(applied.doubt);
         }
         // The same order with any number of appliers.
         closed.sort_unstable();
         closed.dedup();
         self.head.note_closed(&mut closed);
+        doubt.map_or(Ok(()), Err)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Chunks that the head chunk files have, until the log names their series.
 
+use model::Timestamp;
+
 use crate::Error;
 use crate::head::Head;
 use crate::head_chunks::FoundChunk;
@@ -10,6 +12,8 @@ pub(super) struct MappedChunks {
     chunks: Vec<FoundChunk>,
     /// Those of late samples, in the order of the files: their own log says which are needed.
     pub(super) late: Vec<FoundChunk>,
+    /// Whether some were removed.
+    pub(super) damaged: bool,
 }
 
 impl MappedChunks {
@@ -38,6 +42,7 @@ impl MappedChunks {
             Ok(()) if disordered => Some((0, "out of sequence head chunks".to_owned())),
             Ok(()) => None,
         };
+        let damaged = damage.is_some();
         if let Some((file, reason)) = damage {
             head.metrics.chunk_corruptions.inc();
             tracing::error!(component = "tsdb", err = %reason, "Loading on-disk chunks failed");
@@ -47,7 +52,17 @@ impl MappedChunks {
             chunks.retain(kept);
             late.retain(kept);
         }
-        Ok(Self { chunks, late })
+        Ok(Self {
+            chunks,
+            late,
+            damaged,
+        })
+    }
+
+    /// Newest time of all.
+    pub(super) fn newest(&self) -> Timestamp {
+        let times = self.chunks.iter().map(|chunk| chunk.maxt);
+        times.max().unwrap_or(Timestamp::MIN)
     }
 
     /// Chunks of a series, oldest first.

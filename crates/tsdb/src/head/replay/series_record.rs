@@ -67,7 +67,7 @@ impl SeriesRecord {
     pub(super) fn decode(record: &[u8]) -> Result<Self, RecordError> {
         let mut builder = Builder::default();
         decode_series(record, |series_ref, pairs| builder.add(series_ref, pairs))?;
-        Ok(builder.record)
+        Ok(builder.finish())
     }
 
     /// The references.
@@ -128,9 +128,9 @@ impl SeriesRecord {
     }
 }
 
-/// Takes a record up.
+/// Takes up a record, or what should be one.
 #[derive(Debug)]
-struct Builder {
+pub(super) struct Builder {
     record: SeriesRecord,
     by_text: HashTable<u32>,
     by_pair: HashMap<(u32, u32), u32, FixedState>,
@@ -149,7 +149,12 @@ impl Default for Builder {
 }
 
 impl Builder {
-    fn add(&mut self, series_ref: u64, pairs: &[Pair<'_>]) {
+    pub(super) fn finish(self) -> SeriesRecord {
+        self.record
+    }
+
+    /// Adds a series.
+    pub(super) fn add(&mut self, series_ref: u64, pairs: &[Pair<'_>]) {
         self.record.refs.push(series_ref);
         if !self.add_like_last(pairs) && !self.add_sorted(pairs) {
             for (name, value) in &labels_of_pairs(pairs) {

@@ -12,19 +12,20 @@ use telemetry::Registry;
 use super::*;
 use crate::head::series::{ChunkRules, STRIP_LEN};
 use crate::head_chunks::HeadChunks;
+use crate::memory_snapshot::folder::Position;
 use crate::metrics::HeadMetrics;
 use crate::wal::record::{
     TombstoneEntry, decode, encode_exemplars, encode_histograms, encode_metadata, encode_samples,
     encode_series, encode_tombstones, put_uvarint,
 };
-use crate::wal::{Compression, Writer, WriterMetrics};
+use crate::wal::{Compression, Writer, WriterMetrics, segment_path};
 
 /// References that the log may name; some never get labels.
-const REFS: u64 = 3000;
+pub(super) const REFS: u64 = 3000;
 
 /// Something that is logged.
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     /// Labels of references from the first number on; some are those of other references.
     Series(u64, u64),
     /// Samples of every n-th reference from the first on, at a time, several times.
@@ -45,7 +46,7 @@ enum Step {
     Damaged,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let time = || 0..20_000_000_i64;
     prop_oneof![
         6 => (1..REFS, 1..400_u64).prop_map(|(first, count)| Step::Series(first, count)),
@@ -62,9 +63,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A fifth of the references share their labels with another one.
-fn labels(series_ref: u64) -> Labels {
-    let number = if series_ref.is_multiple_of(5) {
+/// With `shared`, a fifth of the references share their labels with another one.
+fn labels(series_ref: u64, shared: bool) -> Labels {
+    let number = if shared && series_ref.is_multiple_of(5) {
         series_ref / 2
     } else {
         series_ref
@@ -80,12 +81,12 @@ fn labels(series_ref: u64) -> Labels {
     Labels::from_pairs(pairs)
 }
 
-fn records(step: &Step) -> Vec<Vec<u8>> {
+fn records(step: &Step, shared: bool) -> Vec<Vec<u8>> {
     let refs = |first: u64, count: u64| (first..first + count).filter(|found| *found < REFS);
     match *step {
         Step::Series(first, count) => {
             let series: Vec<_> = refs(first, count)
-                .map(|series_ref| (series_ref, labels(series_ref)))
+                .map(|series_ref| (series_ref, labels(series_ref, shared)))
                 .collect();
             let series = series.iter().map(|(number, labels)| (*number, labels));
             vec![encode_series(series)]
@@ -164,32 +165,44 @@ fn records(step: &Step) -> Vec<Vec<u8>> {
     }
 }
 
-fn write_log(dir: &Path, steps: &[Step]) {
+/// Logs `steps` in `dir`, from segment `first` on; returns where the log ends.
+pub(super) fn write_steps(dir: &Path, first: u32, steps: &[Step], shared: bool) -> Position {
     std::fs::create_dir_all(dir).unwrap();
     let metrics = WriterMetrics::new(&Registry::new(), "test_wal");
-    let mut writer = Writer::create(dir, 0, 1 << 20, Compression::Snappy, metrics).unwrap();
+    let mut writer = Writer::create(dir, first, 1 << 20, Compression::Snappy, metrics).unwrap();
     for step in steps {
-        let records = records(step);
+        let records = records(step, shared);
         if !records.is_empty() {
             writer.log(&records).unwrap();
         }
     }
     writer.close().unwrap();
+    let segment = writer.segment();
+    let file = std::fs::metadata(segment_path(dir, segment)).unwrap();
+    Position {
+        segment,
+        offset: file.len(),
+    }
 }
 
-/// Everything that a replay makes of the log in `dir`, as text.
-fn dump(dir: &Path, threads: usize) -> String {
+/// A head whose blocks end at a million.
+pub(super) fn new_head(files: HeadChunks) -> Head {
     let rules = ChunkRules {
         range_ms: 7_200_000,
         samples: 120,
     };
-    // Closed chunks go to files in the order of their slots, so these are compared too.
-    let chunks = tempfile::tempdir().unwrap();
-    let files = HeadChunks::open(chunks.path(), 1 << 20).unwrap();
     let metrics = HeadMetrics::new(&Registry::new());
     let head = Head::new(rules, 50, Compression::None, files, metrics);
     head.set_begin(1_000_000);
-    let replayed = replay(&head, dir, &ReplayStatus::default(), threads).unwrap();
+    head
+}
+
+/// Everything that a replay makes of the log in `dir`, as text.
+fn dump(dir: &Path, threads: usize) -> String {
+    // Closed chunks go to files in the order of their slots, so these are compared too.
+    let chunks = tempfile::tempdir().unwrap();
+    let head = new_head(HeadChunks::open(chunks.path(), 1 << 20).unwrap());
+    let replayed = replay(&head, dir, None, &ReplayStatus::default(), threads).unwrap();
     let mut text = format!(
         "{:?} {:?} {:?} {:?}\n",
         replayed.newest,
@@ -207,11 +220,11 @@ fn dump(dir: &Path, threads: usize) -> String {
     for series_ref in 0..REFS + 100 {
         write!(text, "{:?} ", head.series.refs.slot_of(series_ref)).unwrap();
         if series_ref < REFS {
-            let found = head.find(&labels(series_ref));
+            let found = head.find(&labels(series_ref, true));
             let slot = found.and_then(|found| head.series.refs.slot_of(found.0));
             let postings = head
                 .slots(
-                    &labels(series_ref)
+                    &labels(series_ref, true)
                         .iter()
                         .map(|(name, value)| model::Matcher::equal(name, value))
                         .collect::<Vec<_>>(),
@@ -249,7 +262,7 @@ proptest! {
         // Most references are known from the beginning.
         steps.insert(0, Step::Series(1, REFS / 2));
         let dir = tempfile::tempdir().unwrap();
-        write_log(dir.path(), &steps);
+        write_steps(dir.path(), 0, &steps, true);
         if let Some(bytes) = torn {
             let (_, last) = wal::segments(dir.path()).unwrap().pop().unwrap();
             let file = OpenOptions::new().write(true).open(last).unwrap();

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Name and value of a label as a record has them.
-pub(crate) type Pair<'a> = (&'a [u8], &'a [u8]);
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// Decodes one record. An empty one is [`Record::Unknown`] of type 0.
 pub fn decode(record: &[u8]) -> Result<Record, RecordError> {
@@ -36,7 +36,7 @@ pub fn decode(record: &[u8]) -> Result<Record, RecordError> {
                 maxt: body.varint()?,
             })
         })?),
-        kind::EXEMPLARS => Record::Exemplars(exemplars(&mut body)?),
+        kind::EXEMPLARS => Record::Exemplars(decode_exemplars(body.rest)?),
         kind::MMAP_MARKERS => Record::MmapMarkers(read_all(&mut body, |body| {
             Ok((body.be64()?, body.be64()?))
         })?),
@@ -151,7 +151,10 @@ impl FramingV2 {
     }
 }
 
-fn exemplars(body: &mut Cursor<'_>) -> Result<Vec<ExemplarEntry>, RecordError> {
+/// Decodes the body of an exemplars record.
+pub(crate) fn decode_exemplars(body: &[u8]) -> Result<Vec<ExemplarEntry>, RecordError> {
+    let mut body = Cursor { rest: body };
+    let body = &mut body;
     if body.rest.is_empty() {
         return Ok(Vec::new());
     }
@@ -311,18 +314,35 @@ fn items<'a, T>(
 }
 
 /// Checked reading from the front of a byte string.
-struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    fn byte(&mut self) -> Result<u8, RecordError> {
+    pub(crate) fn new(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
+
+    /// Bytes that were not read.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    pub(crate) fn integer_histogram(&mut self) -> Result<Value, RecordError> {
+        integer_histogram(self)
+    }
+
+    pub(crate) fn float_histogram(&mut self) -> Result<Value, RecordError> {
+        float_histogram(self)
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, RecordError> {
         let (byte, rest) = self.rest.split_first().ok_or(RecordError::UnexpectedEnd)?;
         self.rest = rest;
         Ok(*byte)
     }
 
-    fn be64(&mut self) -> Result<u64, RecordError> {
+    pub(crate) fn be64(&mut self) -> Result<u64, RecordError> {
         let (word, rest) = self
             .rest
             .split_first_chunk::<8>()
@@ -335,7 +355,7 @@ impl<'a> Cursor<'a> {
         self.be64().map(f64::from_bits)
     }
 
-    fn uvarint(&mut self) -> Result<u64, RecordError> {
+    pub(crate) fn uvarint(&mut self) -> Result<u64, RecordError> {
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
             let byte = self.byte()?;
@@ -359,7 +379,7 @@ impl<'a> Cursor<'a> {
         i32::try_from(self.varint()?).map_err(|_| RecordError::OutOfRange("histogram schema"))
     }
 
-    fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
         let size = usize::try_from(self.uvarint()?).map_err(|_| RecordError::UnexpectedEnd)?;
         let (bytes, rest) = self
             .rest
@@ -374,7 +394,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Replaces the contents of `pairs` by those of a label set.
-    fn pairs(&mut self, pairs: &mut Vec<Pair<'a>>) -> Result<(), RecordError> {
+    pub(crate) fn pairs(&mut self, pairs: &mut Vec<Pair<'a>>) -> Result<(), RecordError> {
         pairs.clear();
         let count = self.uvarint()?;
         if count > self.rest.len() as u64 / 2 {
