@@ -99,6 +99,11 @@ impl<'a> BitReader<'a> {
         }
     }
 
+    /// Bits that were not consumed.
+    pub fn left(&self) -> usize {
+        self.rest.len() * 8 + self.loaded as usize
+    }
+
     /// Loads whole bytes until at least 57 bits are there or the bytes end.
     #[inline]
     fn load(&mut self) {

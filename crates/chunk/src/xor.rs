@@ -313,5 +313,70 @@ pub fn reopen(bytes: &[u8]) -> Result<(Appender, Vec<u8>), DecodeError> {
     Ok((appender, copy))
 }
 
+/// A complete chunk, ready to be appended to where it lies.
+#[derive(Debug, Clone)]
+pub struct Resumed {
+    /// State after the last sample.
+    pub appender: Appender,
+    /// The chunk's bytes, cut behind its last bit.
+    pub bytes: Vec<u8>,
+    /// Time of the first sample.
+    pub first: Timestamp,
+    /// Time of the sample asked for, if there are so many.
+    pub nth: Option<Timestamp>,
+}
+
+/// Takes a complete chunk of at least one sample up again without encoding it anew, and finds the
+/// time of sample number `nth` (from 0).
+pub fn resume(mut bytes: Vec<u8>, nth: u16) -> Result<Resumed, DecodeError> {
+    let Some((header, data)) = bytes.split_first_chunk::<2>() else {
+        return Err(DecodeError::UnexpectedEnd);
+    };
+    let count = u16::from_be_bytes(*header);
+    if count == 0 {
+        return Err(DecodeError::UnexpectedEnd);
+    }
+    let mut reader = BitReader::new(data);
+    let first = reader.read_varint()?;
+    let mut state = Appender {
+        timestamp: first,
+        count,
+        ..Appender::new()
+    };
+    let mut value = reader.read_bits(64)?;
+    let mut window = Window::NONE;
+    let mut at_nth = (nth == 0).then_some(first);
+    for index in 1..count {
+        state.delta = match index {
+            1 => reader.read_uvarint()?,
+            _ => state.delta.wrapping_add(read_dod(&mut reader)? as u64),
+        };
+        state.timestamp = state.timestamp.wrapping_add(state.delta as i64);
+        if index == nth {
+            at_nth = Some(state.timestamp);
+        }
+        let before = value;
+        value = read_value(&mut reader, value, &mut window)?;
+        if value != before {
+            state.leading = (64 - window.significant - window.trailing) as u8;
+            state.trailing = window.trailing as u8;
+        }
+    }
+    state.value = f64::from_bits(value);
+    let left = reader.left();
+    state.free = (left % 8) as u8;
+    bytes.truncate(bytes.len() - left / 8);
+    if let Some(last) = bytes.last_mut() {
+        // What a writer adds goes into zeros.
+        *last &= 0xff_u8.wrapping_shl(u32::from(state.free));
+    }
+    Ok(Resumed {
+        appender: state,
+        bytes,
+        first,
+        nth: at_nth,
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -121,6 +121,9 @@ impl Labels {
 
     /// With only the named labels.
     pub fn only(&self, names: &[&str]) -> Self {
+        if names.is_empty() {
+            return Self::empty();
+        }
         Self::from_sorted(self.iter().filter(|(name, _)| names.contains(name)))
     }
 

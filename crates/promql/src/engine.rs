@@ -465,6 +465,7 @@ impl Query<'_> {
             at: Cell::new(self.plan.root.pos),
             text: &self.text,
             names_unneeded: Cell::new(false),
+            only_counted: Cell::new(false),
             has_types: Cell::new(None),
             counters,
             notes: RefCell::new(Annotations::default()),
@@ -590,3 +591,6 @@ fn matrix_series(series: Series, grid: &Grid) -> MatrixSeries {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod counted_tests;

@@ -58,6 +58,9 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) text: &'a str,
     /// Set by who asks for series of which it does not look at the names: so they may stay.
     pub(crate) names_unneeded: Cell<bool>,
+    /// Set by who only wants to know how many series there are: their labels may stay out, and
+    /// they may come in any order.
+    pub(crate) only_counted: Cell<bool>,
     /// Whether the store has labels of types or units, once that was asked.
     pub(crate) has_types: Cell<Option<bool>>,
     pub(crate) counters: Counters,
@@ -75,6 +78,9 @@ impl Evaluator<'_> {
     ) -> Result<(), QueryError> {
         if !matches!(node.op, Op::Range { .. }) {
             self.names_unneeded.set(false);
+        }
+        if !matches!(node.op, Op::Selector(_)) {
+            self.only_counted.set(false);
         }
         let outer = self.at.replace(node.pos);
         let before = self.counters.held();
@@ -184,6 +190,7 @@ impl Evaluator<'_> {
                 })
             }
             Op::Selector(selector) if selector.extension == Extension::Smoothed => {
+                self.only_counted.set(false);
                 self.smoothed_selector(node, selector, grid, sink)
             }
             Op::Selector(selector) => self.instant_selector(selector, grid, sink),
@@ -423,12 +430,13 @@ impl Evaluator<'_> {
         &self,
         matchers: &[model::Matcher],
         hints: &SelectHints,
+        sort: bool,
     ) -> Result<Option<Box<dyn storage::SeriesSet>>, QueryError> {
         let Some(querier) = self.querier else {
             return Ok(None);
         };
         let set = querier
-            .select(true, hints, matchers, self.cancel)
+            .select(sort, hints, matchers, self.cancel)
             .map_err(storage_error)?;
         self.storage_warnings.borrow_mut().extend(set.warnings());
         Ok(Some(set))

@@ -580,6 +580,8 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         histogram_start_timestamps: settings.has_feature("histograms-st-encoding"),
         store_start_timestamps: settings.has_feature("st-storage"),
         maintenance: true,
+        memory_snapshot: settings.has_feature("memory-snapshot-on-shutdown"),
+        replay_threads: settings.worker_threads,
         ..tsdb::Options::default()
     };
     if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {

@@ -53,6 +53,7 @@ const BUILT_FEATURES: &[&str] = &[
     "histograms-st-encoding",
     "st-storage",
     "xor2-encoding",
+    "memory-snapshot-on-shutdown",
 ];
 
 /// Features the reference knows.

@@ -6,6 +6,7 @@ mod gauges;
 mod late_log;
 mod maintenance;
 mod open;
+mod put_away;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ struct Shared {
     /// Cutting, compacting, deleting and copying: one at a time.
     changing_blocks: Mutex<()>,
     replay_status: Arc<ReplayStatus>,
+    /// Whether the head's memory goes to a snapshot at the end.
+    memory_snapshot: bool,
     lock: Mutex<Option<LockFile>>,
     /// How floats are encoded when nobody says otherwise.
     float_encoding: FloatEncoding,
@@ -72,8 +75,12 @@ impl Db {
         let closed = log.writer.close();
         let late_log = self.shared.head.out_of_order.log.lock().take();
         let closed = closed.and(late_log.map_or(Ok(()), |mut log| log.close()));
+        let mut closed = closed.and(chunks);
+        if closed.is_ok() && self.shared.memory_snapshot {
+            closed = self.shared.put_away(&log);
+        }
         drop(self.shared.lock.lock().take());
-        closed.and(chunks)
+        closed
     }
 
     /// Oldest sample's time.

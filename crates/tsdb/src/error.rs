@@ -45,6 +45,9 @@ pub enum Error {
         /// The damage.
         source: Corruption,
     },
+    /// A snapshot of the head's memory cannot be used.
+    #[error("chunk snapshot: {0}")]
+    Snapshot(String),
     /// A block cannot be read.
     #[error(transparent)]
     Block(#[from] BlockError),

@@ -6,7 +6,9 @@
 
 pub(crate) mod append;
 pub(crate) mod checkpoint;
+mod create;
 mod delete;
+mod label_order;
 pub(crate) mod label_sets;
 pub(crate) mod log;
 pub(crate) mod open_ranges;
@@ -16,6 +18,7 @@ pub(crate) mod read;
 pub(crate) mod replay;
 pub(crate) mod select;
 pub(crate) mod series;
+mod snapshot;
 pub(crate) mod source;
 pub(crate) mod stats;
 pub(crate) mod symbols;
@@ -29,8 +32,7 @@ use std::sync::Arc;
 
 use crate::sync::{Mutex, RwLock};
 use hashbrown::HashTable;
-use model::{Labels, Timestamp};
-use storage::SeriesRef;
+use model::Timestamp;
 
 use crate::exemplars::ExemplarRing;
 use crate::head_chunks::HeadChunks;
@@ -42,7 +44,7 @@ use log::Log;
 use open_ranges::OpenRanges;
 use out_of_order::OutOfOrder;
 use postings::{Postings, Runs};
-use series::{ChunkEncodings, ChunkRules, SeriesState, SeriesTable};
+use series::{ChunkEncodings, ChunkRules, SeriesTable};
 use symbols::Symbols;
 use visibility::Visibility;
 
@@ -51,14 +53,6 @@ const OUT_OF_ORDER_LIST_LEN: u16 = 32;
 
 /// Shards of the label-set index.
 const SHARDS: usize = 64;
-
-/// What a series lookup found.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Found {
-    pub(crate) slot: u32,
-    pub(crate) series_ref: u64,
-    pub(crate) created: bool,
-}
 
 /// Deleted times of a series: closed intervals.
 pub(crate) type Intervals = Vec<(Timestamp, Timestamp)>;
@@ -77,6 +71,8 @@ pub(crate) struct Head {
     pub(crate) visibility: Arc<Visibility>,
     /// Appenders, by the oldest time they may add.
     pub(crate) appenders: Arc<OpenRanges>,
+    /// Commits, from before they are logged until they are published.
+    pub(crate) commits: Arc<OpenRanges>,
     /// Queriers, by what they read.
     pub(crate) readers: Arc<OpenRanges>,
     next_ref: AtomicU64,
@@ -129,6 +125,7 @@ impl Head {
             creation: RwLock::new(()),
             visibility: Arc::default(),
             appenders: Arc::default(),
+            commits: Arc::default(),
             readers: Arc::default(),
             next_ref: AtomicU64::new(1),
             min_time: AtomicI64::new(Timestamp::MAX),
@@ -166,6 +163,23 @@ impl Head {
     /// How new chunks of floats are encoded, to be changed at any time.
     pub(crate) fn floats(&self) -> &CurrentFloats {
         &self.floats
+    }
+
+    /// Forgets everything that was read, files and places of blocks excepted.
+    pub(crate) fn reset(&mut self) {
+        self.symbols = Symbols::new();
+        self.series = SeriesTable::new();
+        self.postings = Postings::default();
+        self.by_labels = (0..SHARDS).map(|_| Mutex::default()).collect();
+        *self.next_ref.get_mut() = 1;
+        *self.min_time.get_mut() = Timestamp::MAX;
+        *self.max_time.get_mut() = Timestamp::MIN;
+        self.unwritten = Mutex::default();
+        let exemplars_max = self.exemplars.get_mut().len_max();
+        self.exemplars = RwLock::new(ExemplarRing::new(exemplars_max));
+        self.tombstones = RwLock::default();
+        *self.has_tombstones.get_mut() = false;
+        self.expired = Mutex::default();
     }
 
     /// Oldest time, if there was any sample.
@@ -239,71 +253,6 @@ impl Head {
         self.max_time.fetch_max(maxt, Ordering::AcqRel);
     }
 
-    /// The series with these labels, if there is one.
-    pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
-        let _creation = self.creation.read();
-        let set = label_sets::pack_known(labels, &self.symbols.read())?;
-        let hash = label_sets::hash(&set);
-        let shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
-        let (slot, _) = shard.find(spread(hash), |(slot, found)| {
-            let same =
-                |strip: crate::sync::MutexGuard<'_, series::Strip>| strip.label_set(*slot) == &*set;
-            *found == hash && self.series.lock(*slot).is_some_and(same)
-        })?;
-        let series_ref = self.series.lock(*slot)?.series(*slot)?.series_ref;
-        Some(SeriesRef(series_ref))
-    }
-
-    /// The series with these labels, created if need be, with reference `wanted` (replay) or the
-    /// next one; a new one without `wanted` is pinned once. `None` when there is no slot left.
-    pub(crate) fn get_or_create(&self, labels: &Labels, wanted: Option<u64>) -> Option<Found> {
-        let _creation = self.creation.read();
-        let set = label_sets::pack(labels, &self.symbols);
-        let hash = label_sets::hash(&set);
-        let spread = spread(hash);
-        let shard = self.by_labels.get(hash as usize % SHARDS)?;
-        let mut shard = shard.lock();
-        let known = shard.find(spread, |(slot, found)| {
-            *found == hash
-                && self
-                    .series
-                    .lock(*slot)
-                    .is_some_and(|strip| strip.label_set(*slot) == &*set)
-        });
-        if let Some((slot, _)) = known {
-            let slot = *slot;
-            let series_ref = self.series.lock(slot)?.series(slot)?.series_ref;
-            return Some(Found {
-                slot,
-                series_ref,
-                created: false,
-            });
-        }
-        let series_ref = match wanted {
-            Some(series_ref) => {
-                self.next_ref
-                    .fetch_max(series_ref.saturating_add(1), Ordering::AcqRel);
-                series_ref
-            }
-            None => self.next_ref.fetch_add(1, Ordering::AcqRel),
-        };
-        let mut state = SeriesState::new(series_ref);
-        // Its creator will log and append; only then may it be removed.
-        state.pins = u32::from(wanted.is_none());
-        let slot = self.series.push(state, &set)?;
-        self.series.refs.set(series_ref, slot);
-        // Postings first: whoever finds the series by its labels may make it visible.
-        self.postings
-            .add(slot, label_sets::pairs(&set), || self.symbols.read());
-        shard.insert_unique(spread, (slot, hash), |(_, hash)| self::spread(*hash));
-        self.metrics.series_created.inc();
-        Some(Found {
-            slot,
-            series_ref,
-            created: true,
-        })
-    }
-
     /// Heap bytes of the index by label set: slot, hash and a control byte at each table's size.
     pub(crate) fn label_index_bytes(&self) -> usize {
         let capacity = |shard: &Mutex<HashTable<(u32, u32)>>| shard.lock().capacity();
@@ -333,11 +282,6 @@ impl Head {
         }
         self.tombstones.read().get(&slot).cloned()
     }
-}
-
-/// A table's 64-bit hash from the stored 32 bits: the table looks at both ends.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod compact;
 pub mod cursor;
 pub mod head_chunks;
 pub mod index;
+pub mod memory_snapshot;
 pub mod wal;
 
 mod blocks;

@@ -53,6 +53,7 @@ pub(crate) struct HeadMetrics {
     pub(crate) chunks_removed: Counter,
     pub(crate) chunks_mapped: Counter,
     pub(crate) chunk_corruptions: Counter,
+    pub(crate) snapshot_failures: Counter,
     pub(crate) truncations: Counter,
     pub(crate) truncations_failed: Counter,
     pub(crate) gc_duration: Summary,
@@ -140,6 +141,10 @@ impl HeadMetrics {
             chunks_mapped: counter(
                 "mmap_chunks_total",
                 "Total number of chunks that were memory-mapped.",
+            ),
+            snapshot_failures: counter(
+                "snapshot_replay_error_total",
+                "Total number snapshot replays that failed.",
             ),
             chunk_corruptions: counter(
                 "mmap_chunk_corruptions_total",

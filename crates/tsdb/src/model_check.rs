@@ -64,6 +64,8 @@ impl Fixture {
             block_duration_ms: BLOCK_MS,
             block_duration_max_ms: BLOCK_MS,
             wal_segment_bytes: 64 * 1024,
+            // A thread of the log's reader would be none of the checker's.
+            replay_threads: 1,
             ..Options::default()
         };
         let db = Db::open(dir.path(), options, &Registry::new()).unwrap();

@@ -81,10 +81,15 @@ pub struct Options {
     pub out_of_order_window_ms: i64,
     /// Most exemplars kept in memory; 0 switches their storage off.
     pub exemplars_max: usize,
+    /// Whether the head's memory is written to a snapshot when the database is closed, and read
+    /// from there when it is opened.
+    pub memory_snapshot: bool,
     /// Opens the directory without locking it.
     pub no_lockfile: bool,
     /// Whether a thread writes head chunks, cuts and compacts blocks by itself.
     pub maintenance: bool,
+    /// Processors that reading the log may use; 0 for all there are.
+    pub replay_threads: usize,
     /// Where the progress of the replay shows while the database opens.
     pub replay_status: Arc<ReplayStatus>,
 }
@@ -104,14 +109,24 @@ impl Default for Options {
             retention: Retention::default(),
             out_of_order_window_ms: 0,
             exemplars_max: 0,
+            memory_snapshot: false,
             no_lockfile: false,
             maintenance: false,
+            replay_threads: 0,
             replay_status: Arc::default(),
         }
     }
 }
 
 impl Options {
+    /// Processors that reading the log uses.
+    pub(crate) fn replay_threads(&self) -> usize {
+        match self.replay_threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let refuse = |text: &str| Err(Error::InvalidOption(text.to_owned()));
         if self.block_duration_ms <= 0 {

@@ -149,5 +149,36 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode_all(&bytes);
         let _ = reopen(&bytes);
+        let _ = resume(bytes, 30);
+    }
+
+    #[test]
+    fn a_resumed_chunk_is_as_if_it_had_not_been_put_away(
+        deltas in prop::collection::vec((delta(), value()), 1..80),
+        cut in 1..80_usize,
+        nth in 0..80_u16,
+        trailing in 0..3_usize,
+    ) {
+        let mut time = 0;
+        let samples: Vec<_> = deltas
+            .into_iter()
+            .map(|(delta, value)| {
+                time += delta;
+                (time, value)
+            })
+            .collect();
+        let cut = cut.min(samples.len());
+        let mut whole = encode(&samples[..cut]);
+        whole.resize(whole.len() + trailing, 0xff);
+        let resumed = resume(whole, nth).unwrap();
+        prop_assert_eq!(resumed.first, samples[0].0);
+        let expected = samples[..cut].get(usize::from(nth)).map(|(time, _)| *time);
+        prop_assert_eq!(resumed.nth, expected);
+        let (mut appender, mut bytes) = (resumed.appender, resumed.bytes);
+        prop_assert_eq!(&bytes, &encode(&samples[..cut]));
+        for (timestamp, value) in &samples[cut..] {
+            appender.append(&mut bytes, *timestamp, *value);
+        }
+        prop_assert_eq!(bytes, encode(&samples));
     }
 }

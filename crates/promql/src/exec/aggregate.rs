@@ -55,6 +55,9 @@ impl Evaluator<'_> {
         // Under delayed removal the mark that the name goes is passed on.
         self.names_unneeded
             .set(unneeded && !self.delayed_name_removal);
+        let one_group = !aggregate.without && aggregate.grouping.is_empty();
+        let counts = matches!(op, AggregateOp::Count | AggregateOp::Group);
+        self.only_counted.set(one_group && counts);
         self.vector(&aggregate.vector, grid, &mut |series| {
             let state = groups.of(self, aggregate, &series, Lanes::bytes(grid.len), || {
                 State::Floats(Lanes::new(op, grid.len))

@@ -87,7 +87,9 @@ impl Evaluator<'_> {
         sink: &mut Sink<'_>,
         take: &mut impl FnMut(&SampleColumns, usize) -> Option<Point>,
     ) -> Result<(), QueryError> {
-        let Some(set) = self.select(&selector.matchers, &selector.hints)? else {
+        let only_counted = self.only_counted.take();
+        let sort = !only_counted;
+        let Some(set) = self.select(&selector.matchers, &selector.hints, sort)? else {
             return Ok(());
         };
         let at = |step: usize| selector.at.unwrap_or(grid.time(step)) - selector.offset_ms;
@@ -147,8 +149,13 @@ impl Evaluator<'_> {
                 if !by_step {
                     self.counters.read(0, count, count);
                 }
+                let labels = if only_counted {
+                    Labels::empty()
+                } else {
+                    set.labels(index)
+                };
                 sink(Series {
-                    labels: set.labels(index),
+                    labels,
                     drop_name: false,
                     column,
                 })?;
@@ -308,7 +315,7 @@ impl Evaluator<'_> {
         let mut samples = RangeSamples::default();
         match source {
             RangeSource::Selector { selector, .. } => {
-                let Some(set) = self.select(&selector.matchers, &selector.hints)? else {
+                let Some(set) = self.select(&selector.matchers, &selector.hints, true)? else {
                     return Ok(());
                 };
                 let (mint, maxt) = ends.reach(grid);

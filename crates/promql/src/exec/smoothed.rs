@@ -23,7 +23,7 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        let Some(set) = self.select(&selector.matchers, &selector.hints)? else {
+        let Some(set) = self.select(&selector.matchers, &selector.hints, true)? else {
             return Ok(());
         };
         let at = |step: usize| {

@@ -52,6 +52,18 @@ impl Tombstones {
         if crc32c::crc32c(entries).to_be_bytes() != crc {
             return Err(TombstoneError::Checksum);
         }
+        Self::of_entries(entries)
+    }
+
+    /// Reads the version and entries of a tombstone file without what is around them.
+    pub(crate) fn parse_bare(bytes: &[u8]) -> Result<Self, TombstoneError> {
+        match bytes.split_first() {
+            Some((1, entries)) => Self::of_entries(entries),
+            _ => Err(TombstoneError::Header),
+        }
+    }
+
+    fn of_entries(entries: &[u8]) -> Result<Self, TombstoneError> {
         let mut tombstones = Self::default();
         let mut cursor = Cursor::new(entries);
         while !cursor.is_empty() {
@@ -62,19 +74,22 @@ impl Tombstones {
         Ok(tombstones)
     }
 
+    /// Version and entries of a tombstone file.
+    pub(crate) fn to_bare_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![1];
+        for (series, (from, to)) in self.iter() {
+            put_uvarint(&mut bytes, series);
+            put_varint(&mut bytes, from);
+            put_varint(&mut bytes, to);
+        }
+        bytes
+    }
+
     /// The contents of a tombstone file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut file = Vec::new();
-        file.extend_from_slice(&MAGIC.to_be_bytes());
-        file.push(1);
-        let entries_from = file.len();
-        for (series, intervals) in &self.intervals {
-            for (from, to) in intervals {
-                put_uvarint(&mut file, *series);
-                put_varint(&mut file, *from);
-                put_varint(&mut file, *to);
-            }
-        }
+        let mut file = MAGIC.to_be_bytes().to_vec();
+        file.extend_from_slice(&self.to_bare_bytes());
+        let entries_from = size_of_val(&MAGIC) + 1;
         let crc = crc32c::crc32c(file.get(entries_from..).unwrap_or_default());
         file.extend_from_slice(&crc.to_be_bytes());
         file

@@ -10,6 +10,7 @@ use telemetry::Registry;
 
 use super::late_log::LateLog;
 use super::maintenance::Maintenance;
+use super::put_away::usable_snapshot;
 use super::{Db, Shared, gauges};
 use crate::blocks::{Blocks, BlocksOptions};
 use crate::head::log::Log;
@@ -17,6 +18,7 @@ use crate::head::series::{ChunkEncodings, ChunkRules};
 use crate::head::{Head, replay};
 use crate::head_chunks::{self, FoundChunk, HeadChunks};
 use crate::lock_file::LockFile;
+use crate::memory_snapshot::folder;
 use crate::metrics::HeadMetrics;
 use crate::wal::{self, Writer, WriterMetrics};
 use crate::{Error, Options};
@@ -45,13 +47,13 @@ impl Db {
             },
         };
         let files = HeadChunks::open(&dir.join("chunks_head"), head_chunks::FILE_BYTES_MAX)?;
-        let head = Arc::new(Head::new(
+        let mut head = Head::new(
             rules,
             options.exemplars_max,
             options.wal_compression,
             files,
             HeadMetrics::new(registry),
-        ));
+        );
         let wal_bytes = gauges::dir_bytes(&wal_dir);
         let blocks_options = BlocksOptions {
             block_duration_ms: options.block_duration_ms,
@@ -66,7 +68,8 @@ impl Db {
             head.set_begin(end);
         }
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
-        let (log, late_chunks) = load_log(&head, &wal_dir, &options, &wal_metrics)?;
+        let (log, late_chunks) = load_log(&mut head, dir, &options, &wal_metrics)?;
+        let head = Arc::new(head);
         *head.wal.lock() = Some(log);
         head.out_of_order
             .set_window_ms(options.out_of_order_window_ms);
@@ -95,6 +98,7 @@ impl Db {
             view: RwLock::new(()),
             changing_blocks: Mutex::new(()),
             replay_status: options.replay_status,
+            memory_snapshot: options.memory_snapshot,
             lock: Mutex::new(lock),
             float_encoding: options.float_encoding,
             closing: CancelToken::new(),
@@ -111,15 +115,38 @@ impl Db {
     }
 }
 
-/// Replays the log in `dir` into `head`, repairs it if need be and starts its next segment.
+/// Replays the log of the database in `data_dir` into `head`, repairs it if need be and starts its
+/// next segment.
 fn load_log(
-    head: &Head,
-    dir: &Path,
+    head: &mut Head,
+    data_dir: &Path,
     options: &Options,
     metrics: &WriterMetrics,
 ) -> Result<(Log, Vec<FoundChunk>), Error> {
+    let dir = &data_dir.join("wal");
     wal::remove_temporary(dir)?;
-    let replayed = replay::replay(head, dir, &options.replay_status)?;
+    let threads = options.replay_threads();
+    let mut replayed = None;
+    if options.memory_snapshot
+        && let Some(folder) = usable_snapshot(data_dir, dir)?
+    {
+        match replay::replay(head, dir, Some(&folder), &options.replay_status, threads) {
+            Ok(found) => {
+                tracing::info!(component = "tsdb", dir = %folder.path.display(), "chunk snapshot loaded");
+                replayed = Some(found);
+            }
+            Err(err) => {
+                head.metrics.snapshot_failures.inc();
+                tracing::error!(component = "tsdb", err = %err, "Failed to load chunk snapshot");
+                // The log has everything.
+                head.reset();
+            }
+        }
+    }
+    let replayed = match replayed {
+        Some(replayed) => replayed,
+        None => replay::replay(head, dir, None, &options.replay_status, threads)?,
+    };
     if let Some(corruption) = &replayed.corruption {
         head.metrics.wal_corruptions.inc();
         tracing::warn!(component = "tsdb", err = %corruption, "Encountered WAL read error, attempting repair");
@@ -130,6 +157,8 @@ fn load_log(
             options.wal_compression,
             metrics,
         )?;
+        // Places in the log have moved, and numbers of segments may come again.
+        folder::remove(data_dir, None)?;
         tracing::info!(component = "tsdb", "Successfully repaired WAL");
     }
     let checkpoint = wal::last_checkpoint(dir)?.map(|checkpoint| checkpoint.last_segment);

@@ -559,7 +559,7 @@ impl Appender for HeadAppender {
         }
         let found = self
             .head
-            .get_or_create(labels, None)
+            .get_or_create(labels)
             .ok_or_else(|| AppendError::InvalidSeries("too many series".to_owned()))?;
         if found.created {
             self.unlogged.push(found.slot);
@@ -651,6 +651,8 @@ impl Appender for HeadAppender {
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), AppendError> {
+        let head = self.head.clone();
+        let _commit = head.commits.enter(Timestamp::MIN, Timestamp::MAX);
         self.log()?;
         self.publish()
     }

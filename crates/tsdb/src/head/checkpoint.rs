@@ -176,7 +176,7 @@ impl Head {
         series
     }
 
-    fn tombstone_entries(&self, mint: Timestamp) -> Vec<TombstoneEntry> {
+    pub(super) fn tombstone_entries(&self, mint: Timestamp) -> Vec<TombstoneEntry> {
         let tombstones = self.tombstones.read();
         let mut entries = Vec::new();
         let mut slots: Vec<_> = tombstones.iter().collect();
@@ -199,7 +199,7 @@ impl Head {
         entries
     }
 
-    fn exemplar_entries(&self, mint: Timestamp) -> Vec<ExemplarEntry> {
+    pub(super) fn exemplar_entries(&self, mint: Timestamp) -> Vec<ExemplarEntry> {
         let ring = self.exemplars.read();
         ring.range(mint, Timestamp::MAX)
             .map(|kept| ExemplarEntry {

@@ -58,7 +58,8 @@ pub(crate) fn hash(set: &[u8]) -> u32 {
     (FixedState::with_seed(0x1abe1).hash_one(set) >> 32) as u32
 }
 
-fn push(set: &mut LabelSet, id: SymbolId) {
+/// Adds a number to a packed set: names and values take turns.
+pub(super) fn push(set: &mut LabelSet, id: SymbolId) {
     let mut rest = id.0;
     while rest >= 0x80 {
         set.push(rest as u8 | 0x80);

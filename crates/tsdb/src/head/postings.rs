@@ -66,10 +66,13 @@ impl Base {
 }
 
 impl NamePostings {
-    /// Adds an entry; `true` when it is time to [`fold`](Self::fold).
-    fn add(&mut self, value: SymbolId, slot: u32) -> bool {
-        self.delta.entry(value.0).or_default().push(slot);
-        self.delta_len += 1;
+    /// Adds entries; `true` when it is time to [`fold`](Self::fold).
+    fn add(&mut self, value: SymbolId, slots: &[u32]) -> bool {
+        self.delta
+            .entry(value.0)
+            .or_default()
+            .extend_from_slice(slots);
+        self.delta_len += slots.len();
         self.delta_len >= DELTA_LEN_MIN.max(self.base.len / 4)
     }
 
@@ -252,13 +255,27 @@ impl Postings {
         symbols: impl Fn() -> SymbolsView<'s>,
     ) {
         for (name, value) in pairs {
-            let postings = self
-                .name(name)
-                .unwrap_or_else(|| self.names.write().entry(name.0).or_default().clone());
-            let mut postings = postings.write();
-            if postings.add(value, slot) {
-                postings.fold(&symbols());
-            }
+            self.add_slots(name, value, &[slot], &symbols);
+        }
+    }
+
+    /// Notes that the series in `slots` have this pair. `symbols` is asked for only to fold.
+    pub(crate) fn add_slots<'s>(
+        &self,
+        name: SymbolId,
+        value: SymbolId,
+        slots: &[u32],
+        symbols: impl Fn() -> SymbolsView<'s>,
+    ) {
+        if slots.is_empty() {
+            return;
+        }
+        let postings = self
+            .name(name)
+            .unwrap_or_else(|| self.names.write().entry(name.0).or_default().clone());
+        let mut postings = postings.write();
+        if postings.add(value, slots) {
+            postings.fold(&symbols());
         }
     }
 

@@ -12,11 +12,11 @@ use super::open_ranges::OpenRange;
 use super::series::{SeriesState, StripCursor};
 use super::symbols::SymbolId;
 use super::visibility::Snapshot;
-use super::{Head, label_sets, series};
+use super::{Head, label_order, label_sets, series};
 use crate::head_chunks::HeadChunks;
 
 /// Series between two looks at the cancel token.
-const CANCEL_STRIDE: usize = 4096;
+pub(super) const CANCEL_STRIDE: usize = 4096;
 
 /// A view on the head as it was when the view was opened.
 #[derive(Debug)]
@@ -129,19 +129,11 @@ impl Querier for HeadQuerier {
         cancel: &CancelToken,
     ) -> Result<Box<dyn SeriesSet>, StorageError> {
         let mut slots = self.slots(matchers, cancel)?;
-        let mut labels = None;
-        if sort {
-            let mut sorted = labels_of(&self.head, &slots, cancel)?;
-            sorted.sort();
-            cancel.check()?;
-            slots = sorted.iter().map(|(_, slot)| *slot).collect();
-            labels = Some(
-                sorted
-                    .into_iter()
-                    .map(|(labels, _)| labels)
-                    .collect::<Vec<_>>(),
-            );
-        }
+        let labels = if sort {
+            label_order::sort(&self.head, &mut slots, cancel)?
+        } else {
+            None
+        };
         if hints.limit > 0 {
             slots.truncate(hints.limit);
         }
@@ -209,25 +201,6 @@ impl Querier for HeadQuerier {
     }
 }
 
-fn labels_of(
-    head: &Head,
-    slots: &[u32],
-    cancel: &CancelToken,
-) -> Result<Vec<(Labels, u32)>, StorageError> {
-    let symbols = head.symbols.read();
-    let mut cursor = StripCursor::default();
-    let mut found = Vec::with_capacity(slots.len());
-    for (index, slot) in slots.iter().enumerate() {
-        if index % CANCEL_STRIDE == CANCEL_STRIDE - 1 {
-            cancel.check()?;
-        }
-        if let Some(strip) = head.series.seek(&mut cursor, *slot) {
-            found.push((label_sets::unpack(strip.label_set(*slot), &symbols), *slot));
-        }
-    }
-    Ok(found)
-}
-
 /// Selected series: slots, and the snapshot that says what of them is visible.
 struct HeadSeriesSet {
     head: Arc<Head>,
@@ -235,7 +208,7 @@ struct HeadSeriesSet {
     _open_range: Arc<OpenRange>,
     range: Range,
     slots: Vec<u32>,
-    /// There only if the selection had to be sorted by them.
+    /// There only if they had to be made for sorting.
     labels: Option<Vec<Labels>>,
 }
 

@@ -1,27 +1,46 @@
 //! The head out of the log.
+//!
+//! Reading has three parts. `decode` turns the bytes of records into entries, some records at a
+//! time. The thread that reads takes the entries in the order of the log: it creates series and
+//! keeps what they share (label index, references, deletions, exemplars). What concerns a single
+//! series goes on to `apply`, each series to one applier, again in the order of the log. So the
+//! result is that of reading record after record, whatever the number of threads.
+
+mod apply;
+mod decode;
+mod mapped;
+mod series_record;
+mod snapshot;
 
 use std::path::Path;
+use std::thread;
 
 use model::Timestamp;
 use model::histogram::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX};
 use model::sample::Value;
 
-use super::append::Tally;
 use super::checkpoint::Expired;
 use super::label_sets::LabelSet;
 use super::log::SegmentTimes;
-use super::series::{Appended, StripCursor};
-use super::visibility::SETTLED;
 use super::{Head, label_sets};
 use crate::Error;
 use crate::exemplars::Kept;
 use crate::head_chunks::FoundChunk;
+use crate::memory_snapshot::folder::Folder;
 use crate::replay_status::ReplayStatus;
-use crate::wal::record::{Record, SampleEntry, decode, decode_samples, kind};
+use crate::wal::record::{ExemplarEntry, HistogramEntry, Record, SampleEntry};
 use crate::wal::{self, Corruption, LogReader};
+use apply::{Appliers, Change, RareChange};
+use decode::{Decoded, Decoders};
+use mapped::MappedChunks;
+use series_record::SeriesRecord;
+use snapshot::Part;
 
 /// Finest schema that is known at all; such histograms need a coarser one to be stored.
 const KNOWN_SCHEMA_MAX: i32 = 52;
+
+/// Most threads of a kind: the thread that reads keeps no more of them busy.
+const THREADS_MAX: usize = 8;
 
 /// What a replay met beside good records.
 #[derive(Debug, Default)]
@@ -46,126 +65,114 @@ pub(crate) struct Replayed {
     pub(crate) late_chunks: Vec<FoundChunk>,
 }
 
-/// Chunks found in files, to be attached to their series when the log names these.
-struct MappedChunks {
-    /// By reference, then in the order of the files.
-    chunks: Vec<FoundChunk>,
-    /// Those of late samples, in the order of the files: their own log says which are needed.
-    late: Vec<FoundChunk>,
-}
-
-impl MappedChunks {
-    /// Reads the head chunk files. A damaged file is removed, and all later ones: the log has
-    /// their samples.
-    fn load(head: &Head) -> Result<Self, Error> {
-        let mut chunks: Vec<FoundChunk> = Vec::new();
-        let mut late: Vec<FoundChunk> = Vec::new();
-        let begin = head.begin();
-        let found = head.files.for_each(|chunk| {
-            head.reserve_ref(chunk.series_ref);
-            if chunk.is_out_of_order {
-                late.push(*chunk);
-            } else if chunk.maxt >= begin && chunk.sample_count > 0 {
-                chunks.push(*chunk);
-            }
-            Ok(())
-        });
-        chunks.sort_by_key(|chunk| chunk.series_ref);
-        let disordered = chunks.windows(2).any(|pair| match pair {
-            [before, after] => before.series_ref == after.series_ref && after.mint <= before.maxt,
-            _ => false,
-        });
-        let damage = match found {
-            Err(damage) => Some((damage.file, damage.to_string())),
-            Ok(()) if disordered => Some((0, "out of sequence head chunks".to_owned())),
-            Ok(()) => None,
-        };
-        if let Some((file, reason)) = damage {
-            head.metrics.chunk_corruptions.inc();
-            tracing::error!(component = "tsdb", err = %reason, "Loading on-disk chunks failed");
-            tracing::info!(component = "tsdb", "Deleting mmapped chunk files");
-            head.files.remove_from(file)?;
-            let kept = |chunk: &FoundChunk| chunk.chunk_ref.file < file;
-            chunks.retain(kept);
-            late.retain(kept);
-        }
-        Ok(Self { chunks, late })
-    }
-
-    /// Chunks of a series, oldest first.
-    fn of(&self, series_ref: u64) -> &[FoundChunk] {
-        let from = self
-            .chunks
-            .partition_point(|chunk| chunk.series_ref < series_ref);
-        let rest = self.chunks.get(from..).unwrap_or_default();
-        let len = rest.partition_point(|chunk| chunk.series_ref == series_ref);
-        rest.get(..len).unwrap_or_default()
-    }
-}
-
 /// Reads checkpoint and segments of the log in `dir` into an empty head, beginning with the head
-/// chunk files. Damage in a segment is returned beside everything that was read before it; the
-/// caller repairs.
-pub(crate) fn replay(head: &Head, dir: &Path, status: &ReplayStatus) -> Result<Replayed, Error> {
-    let mut replay = Replay {
-        head,
-        tally: ReplayTally::default(),
-        chunks: MappedChunks::load(head)?,
-        newest: SegmentTimes::default(),
-        segment: 0,
-        other_refs: Vec::new(),
-    };
-    let mut first = 0;
-    if let Some(checkpoint) = wal::last_checkpoint(dir)? {
-        tracing::info!(component = "tsdb", "Replaying WAL, this may take a while");
-        replay.segment = checkpoint.last_segment;
-        let mut reader = LogReader::open(&checkpoint.path, 0)?;
-        reader
-            .for_each(|_, record| replay.record(record))
-            .map_err(|err| match err {
-                Error::Corrupt(source) => Error::CorruptCheckpoint {
-                    path: checkpoint.path,
-                    source,
-                },
-                other => other,
-            })?;
-        first = checkpoint.last_segment.saturating_add(1);
-        // A checkpoint of the reference may hold samples: the next one of ours covers it.
-        replay.newest = SegmentTimes::default();
-        tracing::info!(component = "tsdb", "WAL checkpoint loaded");
-    }
-    let segments = wal::segments(dir)?;
-    let last = segments.last().map_or(first, |(number, _)| *number);
-    // The segment that is about to be begun counts too, as in the reference.
-    let next = if segments.is_empty() {
-        first
+/// chunk files, on `threads` processors. Damage in a segment is returned beside everything that was
+/// read before it; the caller repairs.
+///
+/// With a snapshot, that is read first, and the log from its position on. If it cannot be used,
+/// the error is [`Error::Snapshot`] or what the operating system said, and the head has to be
+/// emptied.
+pub(crate) fn replay(
+    head: &Head,
+    dir: &Path,
+    snapshot: Option<&Folder>,
+    status: &ReplayStatus,
+    threads: usize,
+) -> Result<Replayed, Error> {
+    let chunks = MappedChunks::load(head)?;
+    // One processor does everything in turn. Two have this thread's work, the decoders' and the
+    // appliers' to share, which are about the same; more of them need more of each.
+    let of_each = if threads > 1 {
+        (threads / 2).min(THREADS_MAX)
     } else {
-        last.saturating_add(1)
+        0
     };
-    status.begin(first.min(last), next);
-    let mut reader = LogReader::open(dir, first)?;
-    let read = reader.for_each(|segment, record| {
-        status.reached(segment);
-        replay.segment = segment;
-        replay.record(record)
-    });
-    status.reached(next);
-    replay.report();
-    replay.keep_other_refs(last);
-    let corruption = match read {
-        Ok(()) => None,
-        Err(Error::Corrupt(corruption)) => Some(corruption),
-        Err(err) => return Err(err),
-    };
-    Ok(Replayed {
-        newest: replay.newest,
-        corruption,
-        late_chunks: replay.chunks.late,
+    thread::scope(|scope| {
+        let mut replay = Replay {
+            head,
+            tally: ReplayTally::default(),
+            chunks,
+            newest: SegmentTimes::default(),
+            segment: 0,
+            other_refs: Vec::new(),
+            stored_until: Timestamp::MIN,
+            appliers: Appliers::start(scope, head, of_each),
+        };
+        let mut first = 0;
+        if let Some(folder) = snapshot {
+            let decoders = Decoders::start(scope, of_each, Part::group);
+            replay
+                .load_snapshot(folder, dir, decoders)
+                .map_err(|err| match err {
+                    Error::Corrupt(damage) => Error::Snapshot(damage.to_string()),
+                    other => other,
+                })?;
+            first = folder.position.segment;
+        } else if let Some(checkpoint) = wal::last_checkpoint(dir)? {
+            tracing::info!(component = "tsdb", "Replaying WAL, this may take a while");
+            replay.segment = checkpoint.last_segment;
+            let mut reader = LogReader::open(&checkpoint.path, 0)?;
+            Decoders::start(scope, of_each, Decoded::group)
+                .read(&mut reader, |_, record| replay.record(record))
+                .map_err(|err| match err {
+                    Error::Corrupt(source) => Error::CorruptCheckpoint {
+                        path: checkpoint.path,
+                        source,
+                    },
+                    other => other,
+                })?;
+            first = checkpoint.last_segment.saturating_add(1);
+            // A checkpoint of the reference may hold samples: the next one of ours covers it.
+            replay.newest = SegmentTimes::default();
+            tracing::info!(component = "tsdb", "WAL checkpoint loaded");
+        }
+        let segments = wal::segments(dir)?;
+        let last = segments.last().map_or(first, |(number, _)| *number);
+        // The segment that is about to be begun counts too, as in the reference.
+        let next = if segments.is_empty() {
+            first
+        } else {
+            last.saturating_add(1)
+        };
+        status.begin(first.min(last), next);
+        let offset = snapshot.map_or(0, |folder| folder.position.offset);
+        let mut reader = match LogReader::open_at(dir, first, offset)? {
+            Some(reader) => reader,
+            None if snapshot.is_some() => {
+                let reason = "the log does not reach its position";
+                return Err(Error::Snapshot(reason.to_owned()));
+            }
+            None => LogReader::open(dir, first)?,
+        };
+        let read =
+            Decoders::start(scope, of_each, Decoded::group).read(&mut reader, |place, record| {
+                status.reached(place.segment);
+                replay.segment = place.segment;
+                replay.record(record);
+            });
+        let corruption = match read {
+            Ok(()) => None,
+            Err(Error::Corrupt(corruption)) => Some(corruption),
+            Err(err) => return Err(err),
+        };
+        let applied = replay.appliers.finish();
+        if snapshot.is_some() {
+            applied.map_err(Error::Snapshot)?;
+        }
+        status.reached(next);
+        report(head, &replay.tally);
+        keep_other_refs(head, &replay.other_refs, last);
+        Ok(Replayed {
+            newest: replay.newest,
+            corruption,
+            late_chunks: replay.chunks.late,
+        })
     })
 }
 
-struct Replay<'a> {
-    head: &'a Head,
+/// The thread that reads.
+struct Replay<'scope> {
+    head: &'scope Head,
     tally: ReplayTally,
     chunks: MappedChunks,
     newest: SegmentTimes,
@@ -173,24 +180,17 @@ struct Replay<'a> {
     segment: u32,
     /// References that mean a series with another reference.
     other_refs: Vec<(u64, u32)>,
+    /// Newest time in a snapshot and in the files.
+    stored_until: Timestamp,
+    appliers: Appliers<'scope>,
 }
 
 impl Replay<'_> {
-    fn record(&mut self, record: &[u8]) -> Result<(), String> {
-        // Most records are these, and they need no list.
-        if matches!(record.first(), Some(&(kind::SAMPLES | kind::SAMPLES_V2))) {
-            return self
-                .samples(record)
-                .map_err(|err| format!("decode samples: {err}"));
-        }
-        match decode(record).map_err(|err| format!("decode record: {err}"))? {
-            Record::Series(series) => {
-                for (series_ref, labels) in series {
-                    self.series(series_ref, &labels);
-                }
-            }
-            Record::Samples(_) | Record::MmapMarkers(_) => {}
-            Record::Tombstones(tombstones) => {
+    fn record(&mut self, record: Decoded) {
+        match record {
+            Decoded::Series(record) => self.series(&record),
+            Decoded::Samples(entries) => self.samples(&entries),
+            Decoded::Rare(Record::Tombstones(tombstones)) => {
                 for tombstone in tombstones {
                     match self.head.series.refs.slot_of(tombstone.series_ref) {
                         Some(slot) => {
@@ -201,70 +201,75 @@ impl Replay<'_> {
                     }
                 }
             }
-            Record::Exemplars(exemplars) => {
+            Decoded::Rare(Record::Exemplars(exemplars)) => {
                 for entry in exemplars {
                     self.exemplar(entry);
                 }
             }
-            Record::Metadata(entries) => {
+            Decoded::Rare(Record::Metadata(entries)) => {
                 for (series_ref, metadata) in entries {
-                    let slot = self.head.series.refs.slot_of(series_ref);
-                    let strip = slot.and_then(|slot| Some((slot, self.head.series.lock(slot)?)));
-                    match strip {
-                        Some((slot, mut strip)) => {
-                            if let Some(state) = strip.series_mut(slot) {
-                                state.set_metadata(metadata);
-                            }
-                        }
+                    match self.head.series.refs.slot_of(series_ref) {
+                        Some(slot) => self.rare(slot, RareChange::Metadata(metadata)),
                         None => self.tally.unknown_metadata += 1,
                     }
                 }
             }
-            Record::Histograms(entries) => {
-                let mut tally = Tally::default();
-                let begin = self.head.begin();
-                for entry in entries.into_iter().filter(|entry| entry.timestamp >= begin) {
-                    self.newest.cover(self.segment, entry.timestamp);
-                    let times = (entry.timestamp, entry.start);
-                    self.histogram(entry.series_ref, times, entry.value, &mut tally);
+            Decoded::Rare(Record::Histograms(entries)) => {
+                for entry in entries {
+                    self.histogram(entry);
                 }
-                self.taken(&tally);
             }
-            Record::Unknown(_) => self.tally.unknown_records += 1,
-        }
-        Ok(())
-    }
-
-    fn series(&mut self, series_ref: u64, labels: &model::Labels) {
-        self.head.reserve_ref(series_ref);
-        if labels.is_empty() {
-            return;
-        }
-        let Some(found) = self.head.get_or_create(labels, Some(series_ref)) else {
-            return;
-        };
-        if found.series_ref != series_ref {
-            // The same labels under a second reference: both mean the first one's series.
-            self.head.series.refs.set(series_ref, found.slot);
-            self.other_refs.push((series_ref, found.slot));
-        }
-        let Some(mut strip) = self.head.series.lock(found.slot) else {
-            return;
-        };
-        let Some(state) = strip.series_mut(found.slot) else {
-            return;
-        };
-        state.logged = true;
-        for chunk in self.chunks.of(series_ref) {
-            // A repeated record finds its chunks attached already.
-            if state.attach_between(chunk.mint, chunk.maxt, chunk.chunk_ref, &self.head.files) {
-                self.head.cover(chunk.mint, chunk.maxt);
-            }
+            Decoded::Rare(Record::Unknown(_)) => self.tally.unknown_records += 1,
+            // Markers are in the log of late samples only; the other kinds were taken above.
+            Decoded::Rare(Record::MmapMarkers(_) | Record::Series(_) | Record::Samples(_)) => {}
         }
     }
 
-    fn exemplar(&mut self, entry: wal::record::ExemplarEntry) {
-        let wal::record::ExemplarEntry {
+    fn rare(&mut self, slot: u32, change: RareChange) {
+        self.appliers.push(Change::Rare(slot, Box::new(change)));
+    }
+
+    fn series(&mut self, record: &SeriesRecord) {
+        self.series_with(record, false, |_, _, _| {});
+    }
+
+    /// Finds or creates the series of a record (of a snapshot's records). `first` may add what comes
+    /// before their chunks in files; it gets the position in the record and the slot.
+    fn series_with(
+        &mut self,
+        record: &SeriesRecord,
+        from_snapshot: bool,
+        mut first: impl FnMut(&mut Appliers<'_>, usize, u32),
+    ) {
+        let refs = record.refs();
+        for series_ref in refs {
+            self.head.reserve_ref(*series_ref);
+        }
+        record.adopt(self.head, |index, found| {
+            let Some(series_ref) = refs.get(index).copied() else {
+                return;
+            };
+            if found.series_ref != series_ref {
+                // The same labels under a second reference: both mean the first one's series.
+                self.head.series.refs.set(series_ref, found.slot);
+                self.other_refs.push((series_ref, found.slot));
+            }
+            first(&mut self.appliers, index, found.slot);
+            let chunks = self.chunks.of(series_ref);
+            if !chunks.is_empty() {
+                let change = if from_snapshot {
+                    RareChange::ChunksBesideOpen(chunks.to_vec())
+                } else {
+                    RareChange::Chunks(chunks.to_vec())
+                };
+                self.appliers
+                    .push(Change::Rare(found.slot, Box::new(change)));
+            }
+        });
+    }
+
+    fn exemplar(&mut self, entry: ExemplarEntry) {
+        let ExemplarEntry {
             series_ref,
             timestamp,
             value,
@@ -294,71 +299,42 @@ impl Replay<'_> {
         });
     }
 
-    /// The log goes on using these references: a checkpoint must not lose their labels.
-    fn keep_other_refs(&self, last_segment: u32) {
-        let mut expired = self.head.expired.lock();
-        for (series_ref, slot) in &self.other_refs {
-            if let Some(strip) = self.head.series.lock(*slot) {
-                let label_set = LabelSet::from_slice(strip.label_set(*slot));
-                expired.insert(*series_ref, Expired::new(label_set, last_segment));
-            }
-        }
-    }
-
-    fn samples(&mut self, record: &[u8]) -> Result<(), wal::record::RecordError> {
-        // Decoded whole before any is taken: a damaged record leaves nothing.
-        let mut entries: Vec<SampleEntry> = Vec::with_capacity(record.len() / 10);
-        decode_samples(record, |entry| entries.push(entry))?;
-        let mut cursor = StripCursor::default();
-        let mut tally = Tally::default();
-        let mut closed = Vec::new();
+    fn samples(&mut self, entries: &[SampleEntry]) {
         let begin = self.head.begin();
-        let rules = self.head.rules();
         let mut newest = Timestamp::MIN;
-        for SampleEntry {
-            series_ref,
-            timestamp,
-            start,
-            value,
-        } in entries
-        {
+        let refs = self.head.series.refs.read();
+        for entry in entries {
+            let SampleEntry {
+                series_ref,
+                timestamp,
+                start,
+                value,
+            } = *entry;
             if timestamp < begin {
                 continue;
             }
             newest = newest.max(timestamp);
-            let Some(slot) = self.head.series.refs.slot_of(series_ref) else {
-                self.tally.unknown_samples += 1;
-                continue;
-            };
-            if let Some(strip) = self.head.series.seek(&mut cursor, slot)
-                && let Some(state) = strip.series_mut(slot)
-            {
-                let value = Value::Float(value);
-                let times = (timestamp, start);
-                let appended = state.append(times, value, SETTLED, u64::MAX, rules);
-                if appended == Appended::Begun(true) {
-                    closed.push(slot);
-                }
-                tally.count(appended, true, timestamp);
+            match refs.slot_of(series_ref) {
+                Some(slot) => self.appliers.push(Change::Float {
+                    slot,
+                    timestamp,
+                    start,
+                    value,
+                }),
+                None => self.tally.unknown_samples += 1,
             }
         }
-        drop(cursor);
-        self.head.note_closed(&mut closed);
         if newest > Timestamp::MIN {
             self.newest.cover(self.segment, newest);
         }
-        self.taken(&tally);
-        Ok(())
     }
 
-    fn histogram(
-        &mut self,
-        series_ref: u64,
-        (timestamp, start): (Timestamp, Timestamp),
-        value: Value,
-        tally: &mut Tally,
-    ) {
-        let schema = match &value {
+    fn histogram(&mut self, entry: HistogramEntry) {
+        if entry.timestamp < self.head.begin() {
+            return;
+        }
+        self.newest.cover(self.segment, entry.timestamp);
+        let schema = match &entry.value {
             Value::Histogram(histogram) => histogram.schema,
             Value::FloatHistogram(histogram) => histogram.schema,
             Value::Float(_) => return,
@@ -377,65 +353,65 @@ impl Replay<'_> {
             }
             return;
         }
-        let slot = self.head.series.refs.slot_of(series_ref);
-        let strip = slot.and_then(|slot| Some((slot, self.head.series.lock(slot)?)));
-        let Some((slot, mut strip)) = strip else {
-            self.tally.unknown_histograms += 1;
-            return;
-        };
-        if let Some(state) = strip.series_mut(slot) {
-            let rules = self.head.rules();
-            let appended = state.append((timestamp, start), value, SETTLED, u64::MAX, rules);
-            tally.count(appended, false, timestamp);
-            if appended == Appended::Begun(true) {
-                self.head.note_closed(&mut vec![slot]);
-            }
-        }
-    }
-
-    fn taken(&mut self, tally: &Tally) {
-        if let Some((mint, maxt)) = tally.range() {
-            self.head.cover(mint, maxt);
-        }
-        self.head.metrics.chunks_created.add(tally.chunks as f64);
-    }
-
-    fn report(&self) {
-        let tally = &self.tally;
-        let unknown = [
-            ("samples", tally.unknown_samples),
-            ("histograms", tally.unknown_histograms),
-            ("exemplars", tally.unknown_exemplars),
-            ("metadata", tally.unknown_metadata),
-            ("tombstones", tally.unknown_tombstones),
-        ];
-        for (what, count) in unknown {
-            if count > 0 {
-                self.head
-                    .metrics
-                    .replay_unknown_refs
-                    .with(&[what])
-                    .add(count as f64);
-            }
-        }
-        if unknown.iter().any(|(_, count)| *count > 0) {
-            tracing::warn!(
-                component = "tsdb",
-                samples = tally.unknown_samples,
-                exemplars = tally.unknown_exemplars,
-                histograms = tally.unknown_histograms,
-                metadata = tally.unknown_metadata,
-                tombstones = tally.unknown_tombstones,
-                "Unknown series references"
-            );
-        }
-        if tally.unknown_records + tally.skipped_histograms > 0 {
-            tracing::warn!(
-                component = "tsdb",
-                records = tally.unknown_records,
-                histograms = tally.skipped_histograms,
-                "Skipped parts of the WAL that this version does not know"
-            );
+        match self.head.series.refs.slot_of(entry.series_ref) {
+            Some(slot) => self.rare(
+                slot,
+                RareChange::Histogram((entry.timestamp, entry.start), entry.value),
+            ),
+            None => self.tally.unknown_histograms += 1,
         }
     }
 }
+
+/// The log goes on using these references: a checkpoint must not lose their labels.
+fn keep_other_refs(head: &Head, other_refs: &[(u64, u32)], last_segment: u32) {
+    let mut expired = head.expired.lock();
+    for (series_ref, slot) in other_refs {
+        if let Some(strip) = head.series.lock(*slot) {
+            let label_set = LabelSet::from_slice(strip.label_set(*slot));
+            expired.insert(*series_ref, Expired::new(label_set, last_segment));
+        }
+    }
+}
+
+fn report(head: &Head, tally: &ReplayTally) {
+    let unknown = [
+        ("samples", tally.unknown_samples),
+        ("histograms", tally.unknown_histograms),
+        ("exemplars", tally.unknown_exemplars),
+        ("metadata", tally.unknown_metadata),
+        ("tombstones", tally.unknown_tombstones),
+    ];
+    for (what, count) in unknown {
+        if count > 0 {
+            head.metrics
+                .replay_unknown_refs
+                .with(&[what])
+                .add(count as f64);
+        }
+    }
+    if unknown.iter().any(|(_, count)| *count > 0) {
+        tracing::warn!(
+            component = "tsdb",
+            samples = tally.unknown_samples,
+            exemplars = tally.unknown_exemplars,
+            histograms = tally.unknown_histograms,
+            metadata = tally.unknown_metadata,
+            tombstones = tally.unknown_tombstones,
+            "Unknown series references"
+        );
+    }
+    if tally.unknown_records + tally.skipped_histograms > 0 {
+        tracing::warn!(
+            component = "tsdb",
+            records = tally.unknown_records,
+            histograms = tally.skipped_histograms,
+            "Skipped parts of the WAL that this version does not know"
+        );
+    }
+}
+
+#[cfg(test)]
+mod snapshot_tests;
+#[cfg(test)]
+mod tests;

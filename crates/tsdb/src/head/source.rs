@@ -6,7 +6,7 @@ use model::Timestamp;
 
 use super::series::{ChunkBytes, LateChunk, LateSamples, STRIP_LEN, SeriesState};
 use super::symbols::{SymbolId, SymbolSet};
-use super::{Head, label_sets};
+use super::{Head, label_order, label_sets};
 use crate::Error;
 use crate::compact::source::{Source, SourceSeries};
 use crate::head_chunks::ChunkRef;
@@ -168,17 +168,9 @@ impl HeadSource {
 /// The order of the strings in use, by number, and the strings in order, the empty one first.
 fn ranks(head: &Head, used: &SymbolSet) -> (Vec<u32>, Vec<String>) {
     let view = head.symbols.read();
-    let mut ids: Vec<SymbolId> = used.iter().collect();
-    ids.sort_unstable_by(|one, other| view.get(*one).cmp(view.get(*other)));
-    let mut ranks = vec![0; view.id_count()];
-    let mut symbols = Vec::with_capacity(ids.len() + 1);
-    symbols.push(String::new());
-    for (rank, id) in ids.iter().enumerate() {
-        if let Some(place) = ranks.get_mut(id.0 as usize) {
-            *place = rank as u32 + 1;
-        }
-        symbols.push(view.get(*id).to_owned());
-    }
+    let (ranks, ids) = label_order::ranks(used, &view);
+    let texts = ids.iter().map(|id| view.get(*id).to_owned());
+    let mut symbols: Vec<String> = [String::new()].into_iter().chain(texts).collect();
     symbols.dedup();
     (ranks, symbols)
 }

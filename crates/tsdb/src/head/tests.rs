@@ -3,7 +3,7 @@
 use telemetry::Registry;
 
 use super::*;
-use model::Matcher;
+use model::{Labels, Matcher};
 use stdx::cancel::CancelToken;
 
 fn head() -> Head {
@@ -26,12 +26,12 @@ fn head() -> Head {
 fn equal_labels_are_one_series() {
     let head = head();
     let labels = Labels::from_pairs([("a", "1"), ("b", "2")]);
-    let first = head.get_or_create(&labels, None).unwrap();
-    let again = head.get_or_create(&labels, None).unwrap();
+    let first = head.get_or_create(&labels).unwrap();
+    let again = head.get_or_create(&labels).unwrap();
     assert!(first.created && !again.created);
     assert_eq!(first.series_ref, again.series_ref);
     let other = head
-        .get_or_create(&Labels::from_pairs([("a", "1")]), None)
+        .get_or_create(&Labels::from_pairs([("a", "1")]))
         .unwrap();
     assert_ne!(first.slot, other.slot);
 }
@@ -41,10 +41,10 @@ fn replayed_references_are_kept_and_not_given_out_again() {
     let head = head();
     let labels = |name: &str| Labels::from_pairs([("n", name)]);
     for series_ref in [900, 3, 1 << 40] {
-        head.get_or_create(&labels(&series_ref.to_string()), Some(series_ref))
-            .unwrap();
+        let set = label_sets::pack(&labels(&series_ref.to_string()), &head.symbols);
+        head.find_or_place(&set, Some(series_ref), |_| {}).unwrap();
     }
-    let new = head.get_or_create(&labels("new"), None).unwrap();
+    let new = head.get_or_create(&labels("new")).unwrap();
     assert_eq!(new.series_ref, (1 << 40) + 1);
     assert_eq!(head.series.refs.slot_of(900), Some(0));
     assert_eq!(head.series.refs.slot_of(3), Some(1));
@@ -66,7 +66,7 @@ fn postings_survive_folding_into_the_base() {
             ("parity", (i % 2).to_string()),
             ("thousand", (i / 1000).to_string()),
         ]);
-        head.get_or_create(&labels, None).unwrap();
+        head.get_or_create(&labels).unwrap();
     }
     let check = |matchers: &[Matcher], expected: Vec<u32>| {
         let found: Vec<u32> = head
@@ -93,4 +93,34 @@ fn postings_survive_folding_into_the_base() {
     check(&[not, equal("thousand", "0")], {
         (0..1000).filter(|i| i % 10 == 0 || *i < 10).collect()
     });
+}
+
+#[test]
+fn large_selections_are_in_label_order() {
+    let head = head();
+    // Names that not all have, values that are beginnings of others, in no order.
+    let labels = |number: usize| {
+        let mut pairs = vec![("m", (number * 7 % 5000).to_string())];
+        if number.is_multiple_of(3) {
+            pairs.push(("a", "x".repeat(number % 11)));
+        }
+        if number.is_multiple_of(5) {
+            pairs.push(("z", format!("é{}", number % 13)));
+        }
+        Labels::from_pairs(pairs)
+    };
+    let mut all = Vec::new();
+    for number in 0..5000 {
+        let found = head.get_or_create(&labels(number)).unwrap();
+        all.push((labels(number), found.slot));
+    }
+    for len in [10, 1023, 1024, 5000] {
+        let mut expected = all[..len].to_vec();
+        let mut slots: Vec<u32> = expected.iter().map(|(_, slot)| *slot).collect();
+        expected.sort();
+        let made = label_order::sort(&head, &mut slots, &CancelToken::new()).unwrap();
+        let (labels, order): (Vec<_>, Vec<_>) = expected.into_iter().unzip();
+        assert_eq!(slots, order, "{len}");
+        assert!(made.is_none_or(|made| made == labels), "{len}");
+    }
 }

@@ -9,10 +9,11 @@ use std::time::Instant;
 use model::Timestamp;
 
 use super::checkpoint::Expired;
+use super::create::spread;
 use super::postings::Runs;
 use super::series::STRIP_LEN;
 use super::symbols::SymbolSet;
-use super::{Head, SHARDS, label_sets, spread};
+use super::{Head, SHARDS, label_sets};
 use crate::Error;
 
 /// Unused strings are looked for when this part of the series went away since the last time.

@@ -57,6 +57,10 @@ impl<T> RwLock<T> {
         }
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wait_for<'a, G>(&'a self, attempt: impl Fn(&'a Self) -> Option<G>) -> Option<G> {
         let mut gate = self.gate.lock();
         loop {

@@ -1,14 +1,16 @@
 //! Records out of segments.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{
     FLAG_SNAPPY, FLAG_ZSTD, FRAGMENT_FIRST, FRAGMENT_FULL, FRAGMENT_HEADER_BYTES, FRAGMENT_LAST,
     FRAGMENT_MIDDLE, FRAGMENT_PADDING, FRAGMENT_TYPE_MASK, PAGE_BYTES,
 };
 use crate::Error;
+use crate::memory_snapshot::folder::Position;
 
 /// Most bytes a record may have after decompression. The reference writes records of a scrape's
 /// size; this bound keeps damaged or hostile length fields from eating the memory.
@@ -70,6 +72,31 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// Goes on reading at `offset`, where a record begins; nothing may have been read yet. `false`
+    /// if the segment does not reach there.
+    fn skip_to(&mut self, offset: u64) -> Result<bool, String>
+    where
+        R: Seek,
+    {
+        let in_page = (offset % PAGE_BYTES as u64) as usize;
+        let page_offset = offset - in_page as u64;
+        let end = self.source.seek(SeekFrom::End(0));
+        if end.map_err(|err| format!("seek: {err}"))? < offset {
+            return Ok(false);
+        }
+        let at = self.source.seek(SeekFrom::Start(page_offset));
+        at.map_err(|err| format!("seek: {err}"))?;
+        self.pages = page_offset / PAGE_BYTES as u64;
+        if in_page == 0 {
+            // As if the page before had just been read.
+            self.page_offset = page_offset.saturating_sub(PAGE_BYTES as u64);
+            return Ok(true);
+        }
+        let is_there = self.read_page()?;
+        self.position = in_page;
+        Ok(is_there)
+    }
+
     /// Where the last record begins, or where a failed read found the first bad record.
     pub fn record_start(&self) -> u64 {
         self.record_start
@@ -87,21 +114,24 @@ impl<R: Read> Records<R> {
     /// The next record, decompressed; `None` at the segment's end. After an error (the reason)
     /// there are no more records.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>, String> {
+        match self.next_raw()? {
+            None => Ok(None),
+            Some(flags) => {
+                let plain = decompress(flags, &self.raw, &mut self.plain);
+                self.failed = plain.is_err();
+                plain.map(Some)
+            }
+        }
+    }
+
+    /// Reads the next record to `raw`, as it is in the log, and says how it is compressed.
+    fn next_raw(&mut self) -> Result<Option<u8>, String> {
         if self.failed {
             return Ok(None);
         }
         let read = self.read_record();
         self.failed = read.is_err();
-        match read? {
-            None => Ok(None),
-            Some(0) => Ok(Some(&self.raw)),
-            Some(flags) => {
-                let plain = decompress(flags, &self.raw, &mut self.plain);
-                self.failed = plain.is_err();
-                plain?;
-                Ok(Some(&self.plain))
-            }
-        }
+        read
     }
 
     fn read_record(&mut self) -> Result<Option<u8>, String> {
@@ -213,8 +243,10 @@ impl<R: Read> Records<R> {
     }
 }
 
-fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> {
+/// The record that `raw` holds compressed as `flags` say; made in `plain` if need be.
+fn decompress<'a>(flags: u8, raw: &'a [u8], plain: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
     match flags {
+        0 => Ok(raw),
         FLAG_SNAPPY => {
             let size = snap::raw::decompress_len(raw).map_err(|err| err.to_string())?;
             // Snappy cannot shrink more than 64 to 3 at best; a larger claim is damage.
@@ -226,7 +258,7 @@ fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> 
                 .decompress(raw, plain)
                 .map_err(|err| err.to_string())?;
             plain.truncate(size);
-            Ok(())
+            Ok(plain)
         }
         FLAG_ZSTD => {
             plain.clear();
@@ -240,9 +272,57 @@ fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> 
             if size as u64 > limit {
                 return Err("zstd frame is too large".to_owned());
             }
-            Ok(())
+            Ok(plain)
         }
         _ => Err(format!("unknown compression flags {flags:#x}")),
+    }
+}
+
+/// Where a record lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    path: Arc<Path>,
+    pub(crate) segment: u32,
+    offset: u64,
+}
+
+impl Place {
+    /// Segment, and offset in it.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            segment: self.segment,
+            offset: self.offset,
+        }
+    }
+
+    /// Damage of the record there.
+    pub(crate) fn corruption(&self, reason: String) -> Corruption {
+        Corruption {
+            path: self.path.to_path_buf(),
+            segment: self.segment,
+            offset: self.offset,
+            reason,
+        }
+    }
+}
+
+/// A record as it is in the log, its checksum checked.
+#[derive(Debug)]
+pub(crate) struct RawRecord {
+    pub(crate) place: Place,
+    flags: u8,
+    bytes: Vec<u8>,
+}
+
+impl RawRecord {
+    /// Bytes it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What it says, decompressed to `plain` if need be.
+    pub(crate) fn plain<'a>(&'a self, plain: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
+        decompress(self.flags, &self.bytes, plain)
     }
 }
 
@@ -250,7 +330,7 @@ fn decompress(flags: u8, raw: &[u8], plain: &mut Vec<u8>) -> Result<(), String> 
 #[derive(Debug)]
 pub struct LogReader {
     segments: std::vec::IntoIter<(u32, PathBuf)>,
-    current: Option<(u32, PathBuf, Records<File>)>,
+    current: Option<(u32, Arc<Path>, Records<File>)>,
 }
 
 impl LogReader {
@@ -264,21 +344,64 @@ impl LogReader {
         })
     }
 
+    /// Opens the log in `dir` from `offset` in segment `first` on. `None` if the log does not reach
+    /// there.
+    pub(crate) fn open_at(dir: &Path, first: u32, offset: u64) -> Result<Option<Self>, Error> {
+        let mut reader = Self::open(dir, first)?;
+        if !reader.next_segment()? || reader.segment() != Some(first) {
+            return Ok(None);
+        }
+        let reached = match &mut reader.current {
+            Some((_, path, records)) => records
+                .skip_to(offset)
+                .map_err(|reason| Error::io("read", path, std::io::Error::other(reason)))?,
+            None => false,
+        };
+        Ok(reached.then_some(reader))
+    }
+
     /// Number of the segment being read.
     pub fn segment(&self) -> Option<u32> {
         self.current.as_ref().map(|(number, ..)| *number)
     }
 
-    /// Damage at the last record read, for reasons only its reader sees.
-    pub fn corruption(&self, reason: String) -> Option<Corruption> {
+    /// Where the last record lies that was read.
+    fn place(&self) -> Option<Place> {
         let (segment, path, records) = self.current.as_ref()?;
-        let offset = records.record_start();
-        Some(Corruption {
+        Some(Place {
             path: path.clone(),
             segment: *segment,
-            offset,
-            reason,
+            offset: records.record_start(),
         })
+    }
+
+    /// Damage at the last record read, for reasons only its reader sees.
+    pub fn corruption(&self, reason: String) -> Option<Corruption> {
+        Some(self.place()?.corruption(reason))
+    }
+
+    /// The next record as it is in the log; `None` at the log's end.
+    pub(crate) fn next_raw(&mut self) -> Result<Option<RawRecord>, Error> {
+        loop {
+            if let Some((_, _, records)) = &mut self.current {
+                let read = records.next_raw();
+                let bytes = std::mem::take(&mut records.raw);
+                match (read, self.place()) {
+                    (Ok(Some(flags)), Some(place)) => {
+                        return Ok(Some(RawRecord {
+                            place,
+                            flags,
+                            bytes,
+                        }));
+                    }
+                    (Err(reason), Some(place)) => return Err(place.corruption(reason).into()),
+                    _ => {}
+                }
+            }
+            if !self.next_segment()? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Hands the records to `each` until it or the log ends. `each` gets the segment number and
@@ -307,7 +430,7 @@ impl LogReader {
             return Ok(false);
         };
         let file = File::open(&path).map_err(|err| Error::io("open", &path, err))?;
-        self.current = Some((number, path, Records::new(file)));
+        self.current = Some((number, path.into(), Records::new(file)));
         Ok(true)
     }
 }

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use model::sample::Value;
 use model::{Labels, Metadata, Timestamp};
 
-pub use decode::{decode, decode_samples};
-pub(crate) use encode::put_uvarint;
+pub(crate) use decode::{
+    Cursor as SnapshotCursor, decode_exemplars, decode_series, labels as labels_of_pairs,
+};
+pub use decode::{Pair, decode, decode_samples};
 pub use encode::{
     encode_exemplars, encode_histograms, encode_histograms_v2, encode_metadata,
     encode_mmap_markers, encode_samples, encode_samples_v2, encode_series, encode_tombstones,
 };
+pub(crate) use encode::{put_histogram_value, put_labels, put_uvarint};
 
 /// Why a record could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

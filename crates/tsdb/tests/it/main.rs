@@ -13,5 +13,6 @@ mod day;
 mod encodings;
 mod full_disk;
 mod late;
+mod memory_snapshot;
 mod oracle;
 mod support;

@@ -1,9 +1,9 @@
 //! The open chunk of a series of native histograms.
 
-use chunk::Encoding;
 use chunk::histogram::{
     AppendOutcome, Appender, CounterResetHeader, FloatHistogramAppender, HistogramAppender, Sample,
 };
+use chunk::{DecodeError, Encoding};
 use model::histogram::CounterResetHint;
 use model::sample::Value;
 use model::{FloatHistogram, Histogram, Timestamp};
@@ -83,6 +83,34 @@ impl OpenHistograms {
             bytes,
             first_time: times.0,
             next_at: range_end(times.0, rules),
+            has_planned_end: false,
+        })
+    }
+
+    /// Takes up a complete chunk of either kind.
+    pub(crate) fn resume(
+        encoding: Encoding,
+        data: &[u8],
+        first_time: Timestamp,
+        rules: ChunkRules,
+    ) -> Result<Self, DecodeError> {
+        let (kind, bytes) = match encoding {
+            Encoding::Histogram => {
+                let (open, bytes) = HistogramAppender::reopen(data)?;
+                (Kind::Integer(open), bytes)
+            }
+            Encoding::FloatHistogram => {
+                let (open, bytes) = FloatHistogramAppender::reopen(data)?;
+                (Kind::Float(open), bytes)
+            }
+            other => return Err(DecodeError::UnsupportedEncoding(other as u8)),
+        };
+        Ok(Self {
+            kind,
+            bytes,
+            first_time,
+            // If it was planned before, it is planned again, from more samples.
+            next_at: range_end(first_time, rules),
             has_planned_end: false,
         })
     }

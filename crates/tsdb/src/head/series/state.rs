@@ -1,5 +1,7 @@
 //! One series: its open chunk, its closed ones, and what a query may see of them.
 
+mod restore;
+
 use std::sync::Arc;
 
 use chunk::Encoding;

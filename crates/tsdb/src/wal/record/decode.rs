@@ -1,5 +1,6 @@
 //! Bytes to records.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::histogram::CUSTOM_BUCKETS_SCHEMA;
@@ -10,6 +11,9 @@ use super::{
     ExemplarEntry, HistogramEntry, Record, RecordError, SampleEntry, TombstoneEntry, kind,
     start_marker,
 };
+
+/// Name and value of a label as a record has them.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// Decodes one record. An empty one is [`Record::Unknown`] of type 0.
 pub fn decode(record: &[u8]) -> Result<Record, RecordError> {
@@ -33,7 +37,7 @@ pub fn decode(record: &[u8]) -> Result<Record, RecordError> {
                 maxt: body.varint()?,
             })
         })?),
-        kind::EXEMPLARS => Record::Exemplars(exemplars(&mut body)?),
+        kind::EXEMPLARS => Record::Exemplars(decode_exemplars(body.rest)?),
         kind::MMAP_MARKERS => Record::MmapMarkers(read_all(&mut body, |body| {
             Ok((body.be64()?, body.be64()?))
         })?),
@@ -87,6 +91,25 @@ pub fn decode_samples(record: &[u8], mut each: impl FnMut(SampleEntry)) -> Resul
     Ok(())
 }
 
+/// Decodes a series record and hands out its entries; other records have none. The labels are as
+/// they stand there ([`labels`] makes a set of them).
+pub(crate) fn decode_series<'a>(
+    record: &'a [u8],
+    mut each: impl FnMut(u64, &[Pair<'a>]),
+) -> Result<(), RecordError> {
+    let Some((&kind::SERIES, body)) = record.split_first() else {
+        return Ok(());
+    };
+    let mut body = Cursor { rest: body };
+    let mut pairs = Vec::new();
+    while !body.rest.is_empty() {
+        let series_ref = body.be64()?;
+        body.pairs(&mut pairs)?;
+        each(series_ref, &pairs);
+    }
+    Ok(())
+}
+
 fn read_all<T>(
     body: &mut Cursor<'_>,
     mut entry: impl FnMut(&mut Cursor<'_>) -> Result<T, RecordError>,
@@ -132,7 +155,10 @@ impl FramingV2 {
     }
 }
 
-fn exemplars(body: &mut Cursor<'_>) -> Result<Vec<ExemplarEntry>, RecordError> {
+/// Decodes the body of an exemplars record.
+pub(crate) fn decode_exemplars(body: &[u8]) -> Result<Vec<ExemplarEntry>, RecordError> {
+    let mut body = Cursor { rest: body };
+    let body = &mut body;
     if body.rest.is_empty() {
         return Ok(Vec::new());
     }
@@ -294,18 +320,35 @@ fn items<'a, T>(
 }
 
 /// Checked reading from the front of a byte string.
-struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    fn byte(&mut self) -> Result<u8, RecordError> {
+    pub(crate) fn new(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
+
+    /// Bytes that were not read.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    pub(crate) fn integer_histogram(&mut self) -> Result<Value, RecordError> {
+        integer_histogram(self)
+    }
+
+    pub(crate) fn float_histogram(&mut self) -> Result<Value, RecordError> {
+        float_histogram(self)
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, RecordError> {
         let (byte, rest) = self.rest.split_first().ok_or(RecordError::UnexpectedEnd)?;
         self.rest = rest;
         Ok(*byte)
     }
 
-    fn be64(&mut self) -> Result<u64, RecordError> {
+    pub(crate) fn be64(&mut self) -> Result<u64, RecordError> {
         let (word, rest) = self
             .rest
             .split_first_chunk::<8>()
@@ -318,7 +361,7 @@ impl<'a> Cursor<'a> {
         self.be64().map(f64::from_bits)
     }
 
-    fn uvarint(&mut self) -> Result<u64, RecordError> {
+    pub(crate) fn uvarint(&mut self) -> Result<u64, RecordError> {
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
             let byte = self.byte()?;
@@ -342,31 +385,53 @@ impl<'a> Cursor<'a> {
         i32::try_from(self.varint()?).map_err(|_| RecordError::OutOfRange("histogram schema"))
     }
 
-    fn text(&mut self) -> Result<std::borrow::Cow<'a, str>, RecordError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
         let size = usize::try_from(self.uvarint()?).map_err(|_| RecordError::UnexpectedEnd)?;
-        let (text, rest) = self
+        let (bytes, rest) = self
             .rest
             .split_at_checked(size)
             .ok_or(RecordError::UnexpectedEnd)?;
         self.rest = rest;
-        Ok(String::from_utf8_lossy(text))
+        Ok(bytes)
     }
 
-    fn labels(&mut self) -> Result<Labels, RecordError> {
+    fn text(&mut self) -> Result<Cow<'a, str>, RecordError> {
+        self.bytes().map(String::from_utf8_lossy)
+    }
+
+    /// Replaces the contents of `pairs` by those of a label set.
+    pub(crate) fn pairs(&mut self, pairs: &mut Vec<Pair<'a>>) -> Result<(), RecordError> {
+        pairs.clear();
         let count = self.uvarint()?;
         if count > self.rest.len() as u64 / 2 {
             return Err(RecordError::ImpossibleCount(count));
         }
-        let mut pairs = Vec::with_capacity(count as usize);
+        pairs.reserve(count as usize);
         for _ in 0..count {
-            pairs.push((self.text()?, self.text()?));
+            pairs.push((self.bytes()?, self.bytes()?));
         }
-        let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0)
-            && pairs.iter().all(|(_, value)| !value.is_empty());
-        Ok(if sorted {
-            Labels::from_sorted(pairs.iter().map(|(name, value)| (&**name, &**value)))
-        } else {
-            Labels::from_pairs(pairs)
-        })
+        Ok(())
+    }
+
+    fn labels(&mut self) -> Result<Labels, RecordError> {
+        let mut pairs = Vec::new();
+        self.pairs(&mut pairs)?;
+        Ok(labels(&pairs))
+    }
+}
+
+/// The label set of pairs as a record has them: in any order, with repeats and empty values.
+pub(crate) fn labels(pairs: &[Pair<'_>]) -> Labels {
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0)
+        && pairs.iter().all(|(_, value)| !value.is_empty());
+    if sorted {
+        Labels::from_sorted(pairs.iter().map(|(name, value)| (&**name, &**value)))
+    } else {
+        Labels::from_pairs(pairs)
     }
 }

@@ -196,7 +196,7 @@ pub fn encode_histograms_v2(histograms: &[HistogramEntry]) -> Vec<Vec<u8>> {
     .collect()
 }
 
-fn put_histogram_value(out: &mut Vec<u8>, value: &Value) {
+pub(crate) fn put_histogram_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Histogram(histogram) => put_histogram(out, histogram),
         Value::FloatHistogram(histogram) => put_float_histogram(out, histogram),
@@ -276,7 +276,7 @@ fn put_base(out: &mut Vec<u8>, series_ref: u64, timestamp: i64) {
     out.extend_from_slice(&timestamp.to_be_bytes());
 }
 
-fn put_labels(out: &mut Vec<u8>, labels: &Labels) {
+pub(crate) fn put_labels(out: &mut Vec<u8>, labels: &Labels) {
     put_uvarint(out, labels.len() as u64);
     for (name, value) in labels {
         put_text(out, name);

@@ -1,0 +1,102 @@
+//! Series by their labels: found, or created.
+
+use model::Labels;
+use storage::SeriesRef;
+
+use super::label_sets::LabelSet;
+use super::series::{SeriesState, Strip};
+use super::{Head, SHARDS, label_sets};
+use crate::sync::MutexGuard;
+use crate::sync::atomic::Ordering;
+
+/// What a series lookup found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) slot: u32,
+    pub(crate) series_ref: u64,
+    pub(crate) created: bool,
+}
+
+impl Head {
+    /// The series with these labels, if there is one.
+    pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
+        let _creation = self.creation.read();
+        let set = label_sets::pack_known(labels, &self.symbols.read())?;
+        let hash = label_sets::hash(&set);
+        let shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
+        let (slot, _) = shard.find(spread(hash), |(slot, found)| {
+            let same = |strip: MutexGuard<'_, Strip>| strip.label_set(*slot) == &*set;
+            *found == hash && self.series.lock(*slot).is_some_and(same)
+        })?;
+        let series_ref = self.series.lock(*slot)?.series(*slot)?.series_ref;
+        Some(SeriesRef(series_ref))
+    }
+
+    /// The series with these labels, created if need be, with the next reference; a new one is
+    /// pinned once. `None` when there is no slot left.
+    pub(crate) fn get_or_create(&self, labels: &Labels) -> Option<Found> {
+        let _creation = self.creation.read();
+        let set = label_sets::pack(labels, &self.symbols);
+        self.find_or_place(&set, None, |slot| {
+            self.postings
+                .add(slot, label_sets::pairs(&set), || self.symbols.read());
+        })
+    }
+
+    /// The series with these labels, created if need be, with reference `wanted` (its labels are
+    /// logged then) or the next one. `index` gets the slot of a new one before anybody finds it by
+    /// its labels.
+    pub(super) fn find_or_place(
+        &self,
+        set: &LabelSet,
+        wanted: Option<u64>,
+        index: impl FnOnce(u32),
+    ) -> Option<Found> {
+        let hash = label_sets::hash(set);
+        let spread = spread(hash);
+        let mut shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
+        let known = shard.find(spread, |(slot, found)| {
+            *found == hash
+                && self
+                    .series
+                    .lock(*slot)
+                    .is_some_and(|strip| strip.label_set(*slot) == &**set)
+        });
+        if let Some((slot, _)) = known {
+            let slot = *slot;
+            let series_ref = self.series.lock(slot)?.series(slot)?.series_ref;
+            return Some(Found {
+                slot,
+                series_ref,
+                created: false,
+            });
+        }
+        let series_ref = match wanted {
+            Some(series_ref) => {
+                self.reserve_ref(series_ref);
+                series_ref
+            }
+            None => self.next_ref.fetch_add(1, Ordering::AcqRel),
+        };
+        let mut state = SeriesState::new(series_ref);
+        state.logged = wanted.is_some();
+        // Its creator will log and append; only then may it be removed.
+        state.pins = u32::from(wanted.is_none());
+        let slot = self.series.push(state, set)?;
+        self.series.refs.set(series_ref, slot);
+        // Postings first: whoever finds the series by its labels may make it visible.
+        index(slot);
+        shard.insert_unique(spread, (slot, hash), |(_, hash)| self::spread(*hash));
+        self.metrics.series_created.inc();
+        Some(Found {
+            slot,
+            series_ref,
+            created: true,
+        })
+    }
+}
+
+/// A table's 64-bit hash from the stored 32 bits: the table looks at both ends.
+pub(super) fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
