@@ -108,12 +108,12 @@ fn series(body: &[u8]) -> Result<SnapshotSeries<'_>, SnapshotError> {
             let encoding = cursor.byte()?;
             let data = cursor.bytes()?;
             let encoding = match Encoding::try_from(encoding) {
-                Ok(Encoding::Xor) => {
+                Ok(floats @ (Encoding::Xor | Encoding::Xor2)) => {
                     // Times and values of the last samples once; now the chunk tells.
                     for _ in 0..8 {
                         cursor.be64()?;
                     }
-                    Encoding::Xor
+                    floats
                 }
                 Ok(Encoding::Histogram) => {
                     cursor.integer_histogram()?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::Labels;
-use tsdb::{Db, Options};
+use tsdb::{Db, FloatEncoding, Options};
 
 use crate::support::{Content, commit, open_with, read_all, series};
 
@@ -108,6 +108,27 @@ fn a_snapshot_stands_for_the_log_before_it() {
     // One snapshot takes the place of the other.
     assert_eq!(snapshots(without.path()).len(), 1);
     assert_eq!(read_all(&open(without.path())), more);
+}
+
+#[test]
+fn open_xor2_chunks_are_put_away_too() {
+    let options = || Options {
+        float_encoding: FloatEncoding::Xor2,
+        ..options()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_with(dir.path(), options());
+    fill(&db, 1, 200);
+    let expected = read_all(&db);
+    drop(db);
+    let registry = telemetry::Registry::new();
+    let db = Db::open(dir.path(), options(), &registry).unwrap();
+    assert_eq!(failures(&registry).to_bits(), 0_f64.to_bits());
+    assert_eq!(read_all(&db), expected);
+    fill(&db, 200, 260);
+    let more = read_all(&db);
+    drop(db);
+    assert_eq!(read_all(&open_with(dir.path(), options())), more);
 }
 
 #[test]
