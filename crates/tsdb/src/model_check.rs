@@ -1,5 +1,5 @@
 //! The head's protocol under a model checker: transactions, queries, chunks that leave memory,
-//! blocks that take over, slots that are used again, in many orders of events.
+//! blocks that take over, slots that are used again, an agent's truncation, in many orders of events.
 //!
 //! Everything runs for real (log, files, blocks) on the checker's locks and atomics (`sync`); it
 //! chooses at each of them who goes on. Orders are tried at random, with few switches between
@@ -9,7 +9,7 @@
 //! `cargo xtask ci model` runs it; with another number of orders: `FERULA_MODEL_ORDERS=N`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use model::sample::SampleColumns;
@@ -20,12 +20,15 @@ use stdx::cancel::CancelToken;
 use storage::{AppendError, Appendable, Batch, BatchTimes, Querier, Queryable, SelectHints};
 use telemetry::Registry;
 
+use crate::agent::{Agent, AgentOptions};
+use crate::wal::record::{Record, decode};
+use crate::wal::{self, LogReader};
 use crate::{Db, Options};
 
 /// Milliseconds of a block: few, so that chunks close and blocks are due soon.
 const BLOCK_MS: i64 = 100;
 /// Orders tried by each scheduler, if nobody says otherwise.
-const ORDERS: usize = 3000;
+const ORDERS: usize = 2000;
 /// Switches between threads that an order of the first scheduler has.
 const SWITCHES: usize = 3;
 
@@ -44,6 +47,17 @@ fn check(model: impl Fn() + Send + Sync + 'static) {
     Runner::new(RandomScheduler::new(orders), config).run(move || model());
 }
 
+/// A folder in memory, where that is possible: every order syncs files.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let dir = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    dir.unwrap()
+}
+
 /// A database that lives as long as an order.
 struct Fixture {
     db: Arc<Db>,
@@ -52,14 +66,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        // In memory where that is possible: every order syncs files.
-        let memory = PathBuf::from("/dev/shm");
-        let dir = if memory.is_dir() {
-            tempfile::tempdir_in(memory)
-        } else {
-            tempfile::tempdir()
-        };
-        let dir = dir.unwrap();
+        let dir = folder();
         let options = Options {
             block_duration_ms: BLOCK_MS,
             block_duration_max_ms: BLOCK_MS,
@@ -81,12 +88,12 @@ fn series(instance: &str) -> Labels {
 }
 
 /// One transaction: a sample of each series at the same time, all of which must be taken.
-fn commit(db: &Db, instances: &[&str], time: i64) {
+fn commit(db: &impl Appendable, instances: &[&str], time: i64) {
     assert_eq!(try_commit(db, instances, time), []);
 }
 
 /// The same; returns the refusals.
-fn try_commit(db: &Db, instances: &[&str], time: i64) -> Vec<(u32, AppendError)> {
+fn try_commit(db: &impl Appendable, instances: &[&str], time: i64) -> Vec<(u32, AppendError)> {
     let mut appender = db.appender();
     let refs: Vec<_> = instances
         .iter()
@@ -109,6 +116,35 @@ fn try_commit(db: &Db, instances: &[&str], time: i64) -> Vec<(u32, AppendError)>
         .unwrap();
     appender.commit().unwrap();
     refused
+}
+
+/// One transaction, in which series are looked up again that went before they were appended to.
+fn commit_sturdily(store: &impl Appendable, instances: &[&str], time: i64) {
+    let mut appender = store.appender();
+    let (mut refused, mut exemplars) = (Vec::new(), Vec::new());
+    for instance in instances {
+        loop {
+            let refs = [appender.series(&series(instance)).unwrap()];
+            let batch = Batch {
+                series: &refs,
+                times: BatchTimes::Same(time),
+                values: &[value(instance, time)],
+                histograms: &[],
+                start_timestamps: &[],
+                exemplars: &[],
+                reject_out_of_order: false,
+            };
+            appender
+                .append(&batch, &mut refused, &mut exemplars)
+                .unwrap();
+            match refused.as_slice() {
+                [] => break,
+                [(_, AppendError::UnknownSeries)] => {}
+                others => panic!("{others:?}"),
+            }
+        }
+    }
+    appender.commit().unwrap();
 }
 
 fn value(instance: &str, time: i64) -> f64 {
@@ -149,13 +185,13 @@ fn a_transaction_is_seen_whole_or_not_at_all_and_a_query_sees_one_moment() {
     check(|| {
         let fixture = Fixture::new();
         let db = fixture.db.clone();
-        commit(&db, &["1", "2"], 80);
+        commit(&*db, &["1", "2"], 80);
         let writer = thread::spawn({
             let db = db.clone();
             move || {
                 // The second closes a chunk of each series.
-                commit(&db, &["1", "2"], 90);
-                commit(&db, &["1", "2"], 110);
+                commit(&*db, &["1", "2"], 90);
+                commit(&*db, &["1", "2"], 110);
             }
         });
         let flusher = thread::spawn({
@@ -164,7 +200,7 @@ fn a_transaction_is_seen_whole_or_not_at_all_and_a_query_sees_one_moment() {
         });
         let other = thread::spawn({
             let db = db.clone();
-            move || commit(&db, &["3", "4"], 95)
+            move || commit(&*db, &["3", "4"], 95)
         });
         for _ in 0..2 {
             let querier = db.querier(0, 1000).unwrap();
@@ -193,16 +229,16 @@ fn what_was_committed_is_in_the_head_or_in_a_block_once() {
     check(|| {
         let fixture = Fixture::new();
         let db = fixture.db.clone();
-        commit(&db, &["1"], 10);
-        commit(&db, &["1"], 120);
-        commit(&db, &["1"], 190);
+        commit(&*db, &["1"], 10);
+        commit(&*db, &["1"], 120);
+        commit(&*db, &["1"], 190);
         let cutter = thread::spawn({
             let db = db.clone();
             move || db.compact().unwrap()
         });
         let writer = thread::spawn({
             let db = db.clone();
-            move || commit(&db, &["1"], 200)
+            move || commit(&*db, &["1"], 200)
         });
         for _ in 0..2 {
             let querier = db.querier(0, 1000).unwrap();
@@ -222,17 +258,17 @@ fn a_block_is_cut_when_nobody_can_add_to_its_range_any_more() {
     check(|| {
         let fixture = Fixture::new();
         let db = fixture.db.clone();
-        commit(&db, &["1"], 10);
-        commit(&db, &["1"], 120);
+        commit(&*db, &["1"], 10);
+        commit(&*db, &["1"], 120);
         let writer = thread::spawn({
             let db = db.clone();
             // Taken if it begins before the newest sample is 190.
-            move || try_commit(&db, &["2"], 80).is_empty()
+            move || try_commit(&*db, &["2"], 80).is_empty()
         });
         let cutter = thread::spawn({
             let db = db.clone();
             move || {
-                commit(&db, &["1"], 190);
+                commit(&*db, &["1"], 190);
                 db.compact().unwrap();
             }
         });
@@ -250,22 +286,22 @@ fn a_slot_is_not_used_again_while_somebody_may_hold_it() {
         let fixture = Fixture::new();
         let db = fixture.db.clone();
         // The first series will have no samples in the head.
-        commit(&db, &["1"], 10);
-        commit(&db, &["2"], 190);
+        commit(&*db, &["1"], 10);
+        commit(&*db, &["2"], 190);
         let cutter = thread::spawn({
             let db = db.clone();
             move || {
                 db.compact().unwrap();
                 // Truncation looks for slots that are free by now.
-                commit(&db, &["2"], 290);
+                commit(&*db, &["2"], 290);
                 db.compact().unwrap();
             }
         });
         let writer = thread::spawn({
             let db = db.clone();
             move || {
-                commit(&db, &["3"], 290);
-                commit(&db, &["4"], 295);
+                commit(&*db, &["3"], 290);
+                commit(&*db, &["4"], 295);
             }
         });
         for _ in 0..2 {
@@ -282,5 +318,87 @@ fn a_slot_is_not_used_again_while_somebody_may_hold_it() {
         let found = read(&*db.querier(0, 1000).unwrap());
         assert_eq!(found["2"], [190, 290]);
         assert_eq!((&*found["3"], &*found["4"]), (&[290][..], &[295][..]));
+    });
+}
+
+/// Labels and times that a reader of an agent's log finds.
+fn logged(dir: &Path) -> Vec<(String, i64)> {
+    let mut names = BTreeMap::new();
+    let mut found = Vec::new();
+    let checkpoint = wal::last_checkpoint(dir).unwrap();
+    let first = checkpoint
+        .as_ref()
+        .map_or(0, |checkpoint| checkpoint.last_segment + 1);
+    let parts = checkpoint
+        .map(|checkpoint| (checkpoint.path, 0))
+        .into_iter()
+        .chain([(dir.to_owned(), first)]);
+    for (number, (path, first)) in parts.enumerate() {
+        let is_checkpoint = number == 0 && first == 0 && path != dir;
+        let read = LogReader::open(&path, first)
+            .unwrap()
+            .for_each(|_, record| {
+                match decode(record).unwrap() {
+                    Record::Series(series) => names.extend(series),
+                    Record::Samples(samples) if !is_checkpoint => {
+                        found.extend(samples.iter().map(|sample| {
+                            let labels: &Labels = &names[&sample.series_ref];
+                            let instance = labels.value("instance").unwrap().to_owned();
+                            (instance, sample.timestamp)
+                        }));
+                    }
+                    _ => {}
+                }
+                Ok(())
+            });
+        read.unwrap();
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn an_agent_drops_no_young_sample_and_no_labels_that_are_needed() {
+    check(|| {
+        let dir = folder();
+        let options = AgentOptions {
+            // Two transactions add to one series in either order.
+            out_of_order_window_ms: 5,
+            ..AgentOptions::default()
+        };
+        let agent = Agent::open(dir.path(), options, &Registry::new()).unwrap();
+        let agent = Arc::new(agent);
+        commit(&*agent, &["1", "2"], 10);
+        let cutter = thread::spawn({
+            let agent = agent.clone();
+            move || {
+                // The second one finds segments to drop.
+                agent.truncate(15, 15).unwrap();
+                agent.truncate(15, 15).unwrap();
+            }
+        });
+        // Quiet until it begins anew, while truncation may remove it.
+        let writer = thread::spawn({
+            let agent = agent.clone();
+            move || commit_sturdily(&*agent, &["1", "4"], 20)
+        });
+        commit_sturdily(&*agent, &["2", "4"], 21);
+        commit_sturdily(&*agent, &["3"], 30);
+        cutter.join().unwrap();
+        writer.join().unwrap();
+        let found = logged(&dir.path().join("wal"));
+        let young: Vec<_> = found.iter().filter(|(_, time)| *time >= 15).collect();
+        let wanted = [("1", 20), ("2", 21), ("3", 30), ("4", 20), ("4", 21)];
+        let wanted: Vec<_> = wanted
+            .iter()
+            .map(|(instance, time)| (instance.to_string(), *time))
+            .collect();
+        assert!(young.iter().copied().eq(&wanted), "{young:?}");
+        drop(agent);
+        let agent = Agent::open(dir.path(), AgentOptions::default(), &Registry::new()).unwrap();
+        for (instance, time) in [("1", 20), ("2", 21), ("3", 30), ("4", 21)] {
+            let refused = try_commit(&agent, &[instance], time);
+            assert_eq!(refused, [(0, AppendError::OutOfOrder)], "{instance}");
+        }
     });
 }
