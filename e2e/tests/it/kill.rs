@@ -32,10 +32,12 @@ fn loses_nothing_that_a_query_could_see() -> Result<()> {
          - job_name: kill\n  static_configs: [{{targets: ['{}']}}]\n",
         exporter.address()
     );
+    // Kills meet the writing down of the head's memory, and starts read it.
+    let flags = ["--storage.tsdb.head-snapshot-interval=100ms"];
     let dir = tempfile::tempdir()?;
     let mut seen = Seen::new();
     for round in 0..rounds {
-        let mut server = Server::start(dir.path(), &config, &[])?;
+        let mut server = Server::start(dir.path(), &config, &flags)?;
         let missing = compare(&seen, &samples(&server)?);
         ensure!(
             missing.is_empty(),
@@ -50,7 +52,12 @@ fn loses_nothing_that_a_query_could_see() -> Result<()> {
         }
         server.kill()?;
     }
-    let server = Server::start(dir.path(), &config, &[])?;
+    // The last start reads the whole log.
+    let server = Server::start(
+        dir.path(),
+        &config,
+        &["--storage.tsdb.head-snapshot-interval=0s"],
+    )?;
     let all = samples(&server)?;
     let missing = compare(&seen, &all);
     ensure!(missing.is_empty(), "lost {missing:?}");

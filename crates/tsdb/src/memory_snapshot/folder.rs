@@ -243,8 +243,8 @@ fn remove_folder(path: &Path) -> Result<(), Error> {
     fs::remove_dir_all(path).map_err(|err| Error::io("remove", path, err))
 }
 
-/// A snapshot in the making. Dropped unfinished, it leaves a folder that is ignored and removed
-/// with the next one.
+/// A snapshot in the making. Dropped unfinished, it takes its folder away; one that a crash leaves is
+/// ignored, and removed with the next snapshot.
 #[derive(Debug)]
 pub(crate) struct FolderWriter {
     dir: PathBuf,
@@ -253,6 +253,17 @@ pub(crate) struct FolderWriter {
     kind: Kind,
     position: Position,
     writer: Writer,
+    is_published: bool,
+}
+
+impl Drop for FolderWriter {
+    fn drop(&mut self) {
+        if !self.is_published
+            && let Err(err) = remove_folder(&self.temporary)
+        {
+            tracing::warn!(component = "tsdb", err = %err, "An unfinished snapshot is left");
+        }
+    }
 }
 
 impl FolderWriter {
@@ -280,6 +291,7 @@ impl FolderWriter {
             kind,
             position,
             writer,
+            is_published: false,
         })
     }
 
@@ -308,6 +320,7 @@ impl FolderWriter {
         }
         fs::rename(&self.temporary, &self.path)
             .map_err(|err| Error::io("rename", &self.temporary, err))?;
+        self.is_published = true;
         wal::sync_dir(&self.dir)?;
         remove_before(&self.dir, self.kind, self.position)
     }
