@@ -36,7 +36,11 @@ impl Shared {
     pub(super) fn write_down(&self) -> Result<(), Error> {
         let mut last = self.written_down.lock();
         let begun = Instant::now();
-        if let Some((position, series)) = self.head.write_down(&self.dir, *last)? {
+        let written = match self.head.write_down(&self.dir, *last, &self.closing) {
+            Err(Error::Closed) => None,
+            written => written?,
+        };
+        if let Some((position, series)) = written {
             *last = Some(position);
             tracing::info!(
                 component = "tsdb",

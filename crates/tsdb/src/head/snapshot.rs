@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use model::{Labels, Metadata, Timestamp};
+use stdx::cancel::CancelToken;
 
 use super::series::STRIP_LEN;
 use super::{Head, label_sets};
@@ -51,15 +52,18 @@ impl Head {
         position: Position,
     ) -> Result<usize, Error> {
         let _maintenance = self.maintenance.lock();
-        self.write_snapshot(dir, wal_dir, Kind::Shared, position)
+        let never = CancelToken::new();
+        self.write_snapshot(dir, wal_dir, Kind::Shared, position, &never)
     }
 
     /// Writes a snapshot for ourselves to `dir` while the head is in use. Returns its position and
-    /// how many series are in it; `None` if it would be at `last`, or the log is closed.
+    /// how many series are in it; `None` if it would be at `last`, or the log is closed. Once `stop`
+    /// says so, that is [`Error::Closed`].
     pub(crate) fn write_down(
         &self,
         dir: &Path,
         last: Option<Position>,
+        stop: &CancelToken,
     ) -> Result<Option<(Position, usize)>, Error> {
         let _maintenance = self.maintenance.lock();
         let log = self.wal.lock().as_ref().map(|log| {
@@ -69,7 +73,7 @@ impl Head {
         let Some((position, wal_dir)) = log.filter(|(position, _)| Some(*position) != last) else {
             return Ok(None);
         };
-        let series = self.write_snapshot(dir, &wal_dir, Kind::Private, position)?;
+        let series = self.write_snapshot(dir, &wal_dir, Kind::Private, position, stop)?;
         Ok(Some((position, series)))
     }
 
@@ -80,6 +84,7 @@ impl Head {
         wal_dir: &Path,
         kind: Kind,
         position: Position,
+        stop: &CancelToken,
     ) -> Result<usize, Error> {
         // What these have logged is in memory when they are through.
         self.commits.wait_for_those_before(Timestamp::MAX);
@@ -87,6 +92,9 @@ impl Head {
         let mut metadata = BTreeMap::new();
         let mut series = 0;
         for first in (0..self.series.len()).step_by(BATCH_SERIES as usize) {
+            if stop.check().is_err() {
+                return Err(Error::Closed);
+            }
             let mut batch = self.snapshot_batch(first);
             let mut attempts = 0;
             while !batch.unwritten.is_empty() {
