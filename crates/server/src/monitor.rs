@@ -581,6 +581,8 @@ fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
         store_start_timestamps: settings.has_feature("st-storage"),
         maintenance: true,
         memory_snapshot: settings.has_feature("memory-snapshot-on-shutdown"),
+        snapshot_interval_ms: u64::try_from(flags.int("storage.tsdb.head-snapshot-interval"))
+            .unwrap_or(0),
         replay_threads: settings.worker_threads,
         ..tsdb::Options::default()
     };

@@ -23,6 +23,7 @@ use crate::head::append::HeadAppender;
 use crate::head::read::HeadQuerier;
 use crate::head::stats::{CardinalityStats, HeadStats, MemoryStats};
 use crate::lock_file::LockFile;
+use crate::memory_snapshot::folder::Position;
 use crate::options::check_floats;
 use crate::{Error, FloatEncoding, ReplayStatus};
 pub use exemplars::ExemplarSeries;
@@ -52,6 +53,8 @@ struct Shared {
     replay_status: Arc<ReplayStatus>,
     /// Whether the head's memory goes to a snapshot at the end.
     memory_snapshot: bool,
+    /// Place in the log that the last snapshot of this run is for.
+    written_down: Mutex<Option<Position>>,
     lock: Mutex<Option<LockFile>>,
     /// How floats are encoded when nobody says otherwise.
     float_encoding: FloatEncoding,
@@ -158,6 +161,13 @@ impl Db {
     /// Writes closed chunks of the head to files, so that they leave memory.
     pub fn write_head_chunks(&self) -> Result<(), Error> {
         self.shared.head.write_chunks()
+    }
+
+    /// Writes the head's memory down for the next start, which reads the log from here on only (see
+    /// [`Options::snapshot_interval_ms`](crate::Options)); what the maintenance thread does by
+    /// itself.
+    pub fn write_down(&self) -> Result<(), Error> {
+        self.shared.write_down()
     }
 
     /// Hides the samples with `mint <= t <= maxt` of all series that satisfy any of `selectors`.

@@ -194,6 +194,25 @@ impl HeadChunks {
         Ok(open)
     }
 
+    /// Brings the open file to the disk; ended ones are there. Where the newest one is, its number,
+    /// and how far it is filled.
+    pub(crate) fn sync(&self) -> Result<Option<(PathBuf, u32, u64)>, Error> {
+        let mut open = self.open.lock();
+        if let Some(file) = open.as_mut() {
+            file.finish()?;
+            return Ok(Some((self.path(file.number()), file.number(), file.len())));
+        }
+        let files = self.files.read();
+        Ok(files
+            .last_key_value()
+            .map(|(number, file)| (self.path(*number), *number, file.bytes().len() as u64)))
+    }
+
+    /// Where file `number` is.
+    pub(crate) fn path(&self, number: u32) -> PathBuf {
+        file_path(&self.dir, number)
+    }
+
     /// Ends the open file; the next chunk starts another one.
     pub(crate) fn cut(&self) -> Result<(), Error> {
         match self.open.lock().take() {

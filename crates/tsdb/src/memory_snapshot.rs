@@ -4,20 +4,26 @@
 
 pub(crate) mod folder;
 
+use std::sync::Arc;
+
 use chunk::Encoding;
-use model::Timestamp;
 use model::sample::Value;
+use model::{Labels, Metadata, Timestamp};
 
 use crate::block::tombstones::{TombstoneError, Tombstones};
 use crate::wal::record::{
-    ExemplarEntry, Pair, RecordError, SnapshotCursor, decode_exemplars, encode_exemplars,
-    put_histogram_value, put_uvarint,
+    ExemplarEntry, Pair, RecordError, SnapshotCursor, decode_exemplars, decode_metadata,
+    decode_series_body, encode_exemplars, encode_metadata, put_histogram_value, put_uvarint,
 };
 
 /// Type bytes.
 const SERIES: u8 = 1;
 const TOMBSTONES: u8 = 2;
 const EXEMPLARS: u8 = 3;
+/// Only in snapshots that are for us alone.
+const METADATA: u8 = 4;
+/// Only in snapshots that are for us alone.
+const OTHER_REFERENCES: u8 = 5;
 
 /// Why a record cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +80,10 @@ pub enum SnapshotRecord<'a> {
     Tombstones(Tombstones),
     /// Some exemplars, in order of arrival.
     Exemplars(Vec<ExemplarEntry>),
+    /// Metadata of series.
+    Metadata(Vec<(u64, Arc<Metadata>)>),
+    /// References that the log may use though no series has them, and labels.
+    OtherReferences(Vec<(u64, Vec<Pair<'a>>)>),
 }
 
 /// Decodes one record.
@@ -90,6 +100,14 @@ pub fn decode(record: &[u8]) -> Result<SnapshotRecord<'_>, SnapshotError> {
             Ok(SnapshotRecord::Tombstones(Tombstones::parse_bare(entries)?))
         }
         EXEMPLARS => Ok(SnapshotRecord::Exemplars(decode_exemplars(body)?)),
+        METADATA => Ok(SnapshotRecord::Metadata(decode_metadata(body)?)),
+        OTHER_REFERENCES => {
+            let mut series = Vec::new();
+            decode_series_body(body, |series_ref, pairs| {
+                series.push((series_ref, pairs.to_vec()));
+            })?;
+            Ok(SnapshotRecord::OtherReferences(series))
+        }
         unknown => Err(SnapshotError::Type(unknown)),
     }
 }
@@ -151,7 +169,7 @@ fn end(cursor: &SnapshotCursor<'_>) -> Result<(), SnapshotError> {
 /// The record of a series; `last` is the newest value of its open chunk.
 pub fn encode_series(
     series_ref: u64,
-    labels: &model::Labels,
+    labels: &Labels,
     open: Option<(&OpenChunk<'_>, &Value)>,
 ) -> Vec<u8> {
     let mut out = vec![SERIES];
@@ -189,9 +207,30 @@ pub fn encode_tombstones(tombstones: &Tombstones) -> Vec<u8> {
 
 /// A record of exemplars.
 pub fn encode_snapshot_exemplars(exemplars: &[ExemplarEntry]) -> Vec<u8> {
-    let mut record = encode_exemplars(exemplars);
-    if let Some(kind) = record.first_mut() {
-        *kind = EXEMPLARS;
+    of_kind(EXEMPLARS, encode_exemplars(exemplars))
+}
+
+/// A record of metadata.
+pub fn encode_snapshot_metadata<'a>(
+    entries: impl IntoIterator<Item = (u64, &'a Metadata)>,
+) -> Vec<u8> {
+    of_kind(METADATA, encode_metadata(entries))
+}
+
+/// A record of references that no series has, and their labels.
+pub fn encode_other_references<'a>(
+    references: impl IntoIterator<Item = (u64, &'a Labels)>,
+) -> Vec<u8> {
+    of_kind(
+        OTHER_REFERENCES,
+        crate::wal::record::encode_series(references),
+    )
+}
+
+/// A record of the log with another type.
+fn of_kind(kind: u8, mut record: Vec<u8>) -> Vec<u8> {
+    if let Some(first) = record.first_mut() {
+        *first = kind;
     }
     record
 }

@@ -84,6 +84,9 @@ pub struct Options {
     /// Whether the head's memory is written to a snapshot when the database is closed, and read
     /// from there when it is opened.
     pub memory_snapshot: bool,
+    /// Milliseconds between two times that the maintenance thread writes the head's memory down for
+    /// the next start; 0 for never, and such snapshots are not read then.
+    pub snapshot_interval_ms: u64,
     /// Opens the directory without locking it.
     pub no_lockfile: bool,
     /// Whether a thread writes head chunks, cuts and compacts blocks by itself.
@@ -110,6 +113,7 @@ impl Default for Options {
             out_of_order_window_ms: 0,
             exemplars_max: 0,
             memory_snapshot: false,
+            snapshot_interval_ms: 0,
             no_lockfile: false,
             maintenance: false,
             replay_threads: 0,

@@ -30,10 +30,12 @@ fn loses_nothing_that_a_query_could_see() -> Result<()> {
          - job_name: kill\n  static_configs: [{{targets: ['{}']}}]\n",
         exporter.address()
     );
+    // Kills meet the writing down of the head's memory, and starts read it.
+    let flags = ["--storage.tsdb.head-snapshot-interval=100ms"];
     let dir = tempfile::tempdir()?;
     let mut seen = Seen::default();
     for round in 0..rounds {
-        let mut server = Server::start(dir.path(), &config, &[])?;
+        let mut server = Server::start(dir.path(), &config, &flags)?;
         seen.ensure_all_in(&Seen::by(&server, ALL)?, "the next server")
             .with_context(|| format!("round {round}\n{}", server.log_text()))?;
         // Some rounds end before the first scrape.
@@ -44,7 +46,12 @@ fn loses_nothing_that_a_query_could_see() -> Result<()> {
         }
         server.kill()?;
     }
-    let server = Server::start(dir.path(), &config, &[])?;
+    // The last start reads the whole log.
+    let server = Server::start(
+        dir.path(),
+        &config,
+        &["--storage.tsdb.head-snapshot-interval=0s"],
+    )?;
     let all = Seen::by(&server, ALL)?;
     seen.ensure_all_in(&all, "the last server")?;
     check_whole_scrapes(&all)?;

@@ -1,6 +1,7 @@
 //! `kill -9` at any moment, then the reference on the same directory, then back: nothing that was
 //! visible is lost, and neither program refuses what the other left. Blocks are so short that most
-//! kills meet a cut, a compaction, a checkpoint, a truncation or a snapshot.
+//! kills meet a cut, a compaction, a checkpoint, a truncation or a snapshot, and the head's memory is
+//! written down every second.
 //!
 //! Needs the reference's binary in `$FERULA_PEERS/bin`; says so and passes without it.
 
@@ -26,6 +27,9 @@ const FLAGS: [&str; 3] = [
     "--storage.tsdb.max-block-duration=18s",
     "--web.enable-admin-api",
 ];
+
+/// Ours alone: the head's memory is written down all the time.
+const OUR_FLAG: &str = "--storage.tsdb.head-snapshot-interval=100ms";
 
 const ALL: &str = "{__name__=~\"swap_.*\"}[2h]";
 
@@ -77,11 +81,12 @@ fn no_kill_and_no_swap_loses_a_sample() -> Result<()> {
          - job_name: swap\n  static_configs: [{{targets: ['{}']}}]\n",
         exporter.address()
     );
+    let our_flags = [&FLAGS[..], &[OUR_FLAG]].concat();
     let dir = tempfile::tempdir()?;
     let mut seen = Seen::default();
     for round in 0..rounds {
-        let mut server =
-            Server::start(dir.path(), &config, &FLAGS).with_context(|| format!("round {round}"))?;
+        let mut server = Server::start(dir.path(), &config, &our_flags)
+            .with_context(|| format!("round {round}"))?;
         seen.ensure_all_in(&Seen::by(&server, ALL)?, "the next server")
             .with_context(|| format!("round {round}\n{}", server.log_text()))?;
         thread::sleep(Duration::from_millis(random.below(3_500)));

@@ -373,6 +373,13 @@ pub const FLAGS: &[Flag] = &[
         "Size of a WAL segment, 10MB to 256MB. By default 128MB.",
     ),
     flag(
+        "storage.tsdb.head-snapshot-interval",
+        Duration,
+        "10m",
+        Server,
+        "How often the head's memory is written down, so that a start after a crash reads only the log from there on; 0 for never. Not in Prometheus.",
+    ),
+    flag(
         "storage.tsdb.retention.time",
         Duration,
         "0s",

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Shared;
 
@@ -22,15 +22,24 @@ pub(super) struct Maintenance {
 }
 
 impl Maintenance {
-    pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
+    pub(super) fn start(shared: Arc<Shared>, snapshot_interval_ms: u64) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("tsdb".to_owned())
             .spawn(move || {
                 let mut ticks = 0_u32;
+                let interval = Duration::from_millis(snapshot_interval_ms);
+                let mut written_down = Instant::now();
                 while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                     ticks += 1;
                     shared.tick(ticks.is_multiple_of(TICKS_PER_ROUND));
+                    if !interval.is_zero() && written_down.elapsed() >= interval {
+                        if let Err(err) = shared.write_down() {
+                            // The log has everything.
+                            tracing::warn!(component = "tsdb", err = %err, "Writing the head's memory down failed");
+                        }
+                        written_down = Instant::now();
+                    }
                 }
             })?;
         Ok(Self {

@@ -18,7 +18,7 @@ use crate::head::series::{ChunkEncodings, ChunkRules};
 use crate::head::{Head, replay};
 use crate::head_chunks::{self, FoundChunk, HeadChunks};
 use crate::lock_file::LockFile;
-use crate::memory_snapshot::folder;
+use crate::memory_snapshot::folder::{self, Kind};
 use crate::metrics::HeadMetrics;
 use crate::wal::{self, Writer, WriterMetrics};
 use crate::{Error, Options};
@@ -99,13 +99,14 @@ impl Db {
             changing_blocks: Mutex::new(()),
             replay_status: options.replay_status,
             memory_snapshot: options.memory_snapshot,
+            written_down: Mutex::new(None),
             lock: Mutex::new(lock),
             float_encoding: options.float_encoding,
             closing: CancelToken::new(),
         });
         let maintenance = options
             .maintenance
-            .then(|| Maintenance::start(shared.clone()))
+            .then(|| Maintenance::start(shared.clone(), options.snapshot_interval_ms))
             .transpose()
             .map_err(|err| Error::io("start maintenance of", dir, err))?;
         Ok(Self {
@@ -127,9 +128,10 @@ fn load_log(
     wal::remove_temporary(dir)?;
     let threads = options.replay_threads();
     let mut replayed = None;
-    if options.memory_snapshot
-        && let Some(folder) = usable_snapshot(data_dir, dir)?
-    {
+    let mut kinds = Vec::new();
+    kinds.extend(options.memory_snapshot.then_some(Kind::Shared));
+    kinds.extend((options.snapshot_interval_ms > 0).then_some(Kind::Private));
+    if let Some(folder) = usable_snapshot(data_dir, dir, &kinds)? {
         match replay::replay(head, dir, Some(&folder), &options.replay_status, threads) {
             Ok(found) => {
                 tracing::info!(component = "tsdb", dir = %folder.path.display(), "chunk snapshot loaded");
@@ -158,7 +160,7 @@ fn load_log(
             metrics,
         )?;
         // Places in the log have moved, and numbers of segments may come again.
-        folder::remove(data_dir, None)?;
+        folder::remove_all(data_dir)?;
         tracing::info!(component = "tsdb", "Successfully repaired WAL");
     }
     let checkpoint = wal::last_checkpoint(dir)?.map(|checkpoint| checkpoint.last_segment);

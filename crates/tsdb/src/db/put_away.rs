@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Shared;
 use crate::Error;
 use crate::head::log::Log;
-use crate::memory_snapshot::folder::{self, Folder, Position};
+use crate::memory_snapshot::folder::{self, Folder, Kind, Position};
 use crate::wal::{self, segment_path};
 
 impl Shared {
@@ -22,7 +22,7 @@ impl Shared {
             segment,
             offset: file.len(),
         };
-        let series = self.head.write_snapshot(&self.dir, wal_dir, position)?;
+        let series = self.head.put_away(&self.dir, wal_dir, position)?;
         tracing::info!(
             component = "tsdb",
             duration = ?begun.elapsed(),
@@ -31,12 +31,38 @@ impl Shared {
         );
         Ok(())
     }
+
+    /// Writes the head's memory down while it is in use.
+    pub(super) fn write_down(&self) -> Result<(), Error> {
+        let mut last = self.written_down.lock();
+        let begun = Instant::now();
+        let written = match self.head.write_down(&self.dir, *last, &self.closing) {
+            Err(Error::Closed) => None,
+            written => written?,
+        };
+        if let Some((position, series)) = written {
+            *last = Some(position);
+            tracing::info!(
+                component = "tsdb",
+                duration = ?begun.elapsed(),
+                series,
+                segment = position.segment,
+                offset = position.offset,
+                "Wrote the head's memory down"
+            );
+        }
+        Ok(())
+    }
 }
 
-/// The snapshot in `dir` to begin with, if there is one for a place in the log in `wal_dir` that
-/// the log still has.
-pub(super) fn usable_snapshot(dir: &Path, wal_dir: &Path) -> Result<Option<Folder>, Error> {
-    let Some(found) = Folder::last(dir)? else {
+/// The snapshot in `dir` of one of these kinds to begin with, if there is one for a place in the log
+/// in `wal_dir` that the log still has.
+pub(super) fn usable_snapshot(
+    dir: &Path,
+    wal_dir: &Path,
+    kinds: &[Kind],
+) -> Result<Option<Folder>, Error> {
+    let Some(found) = Folder::last(dir, kinds)? else {
         return Ok(None);
     };
     let last = wal::segments(wal_dir)?.last().map(|(number, _)| *number);
@@ -45,7 +71,7 @@ pub(super) fn usable_snapshot(dir: &Path, wal_dir: &Path) -> Result<Option<Folde
             component = "tsdb",
             "Last WAL file is behind snapshot, removing snapshots"
         );
-        folder::remove(dir, None)?;
+        folder::remove_all(dir)?;
         return Ok(None);
     }
     // A checkpoint behind it knows more: series that were removed, and references used again.

@@ -13,11 +13,12 @@ mod series_record;
 mod snapshot;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use model::Timestamp;
 use model::histogram::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX};
 use model::sample::Value;
+use model::{Metadata, Timestamp};
 
 use super::checkpoint::Expired;
 use super::label_sets::LabelSet;
@@ -208,10 +209,7 @@ impl Replay<'_> {
             }
             Decoded::Rare(Record::Metadata(entries)) => {
                 for (series_ref, metadata) in entries {
-                    match self.head.series.refs.slot_of(series_ref) {
-                        Some(slot) => self.rare(slot, RareChange::Metadata(metadata)),
-                        None => self.tally.unknown_metadata += 1,
-                    }
+                    self.metadata(series_ref, metadata);
                 }
             }
             Decoded::Rare(Record::Histograms(entries)) => {
@@ -266,6 +264,13 @@ impl Replay<'_> {
                     .push(Change::Rare(found.slot, Box::new(change)));
             }
         });
+    }
+
+    fn metadata(&mut self, series_ref: u64, metadata: Arc<Metadata>) {
+        match self.head.series.refs.slot_of(series_ref) {
+            Some(slot) => self.rare(slot, RareChange::Metadata(metadata)),
+            None => self.tally.unknown_metadata += 1,
+        }
     }
 
     fn exemplar(&mut self, entry: ExemplarEntry) {

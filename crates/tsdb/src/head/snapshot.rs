@@ -1,43 +1,116 @@
 //! The head's memory on its way into a snapshot.
+//!
+//! A snapshot stands for the log before a position. One made while samples come in may hold some of
+//! what is logged behind the position too: read again from there, a sample that is not newer than
+//! its series' newest is refused, a series that is there is found, a deletion hides what is hidden.
+//! What must not happen is that something before the position is missing: so commits that were
+//! logged before it are waited for, and deletions, truncation and the writing of chunks stand still
+//! meanwhile (the maintenance lock).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::sync::atomic::Ordering;
-use std::path::Path;
 
-use model::Timestamp;
+use model::{Labels, Metadata, Timestamp};
+use stdx::cancel::CancelToken;
 
 use super::series::STRIP_LEN;
 use super::{Head, label_sets};
 use crate::Error;
 use crate::block::tombstones::Tombstones;
-use crate::memory_snapshot::folder::{FolderWriter, Position};
-use crate::memory_snapshot::{encode_series, encode_snapshot_exemplars, encode_tombstones};
+use crate::memory_snapshot::folder::{FolderWriter, Kind, Position};
+use crate::memory_snapshot::{
+    encode_other_references, encode_series, encode_snapshot_exemplars, encode_snapshot_metadata,
+    encode_tombstones,
+};
 use crate::wal::record::ExemplarEntry;
 
 /// Series that are written together.
 const BATCH_SERIES: u32 = 1024;
-/// Exemplars of one record.
-const RECORD_EXEMPLARS: usize = 10_000;
+/// Exemplars, or references, of one record.
+const RECORD_LEN: usize = 10_000;
+/// Times that chunks of the same series may be closed while these are written down.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// Records of neighbouring series.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Vec<u8>>,
+    metadata: BTreeMap<u64, Arc<Metadata>>,
+    /// Slots whose closed chunks are in no file yet: the batch cannot be used.
+    unwritten: Vec<u32>,
+}
 
 impl Head {
-    /// Writes the snapshot at `position`, the end of the log in `wal_dir`, to `dir`. The log must be
-    /// closed, so that nobody begins to add to the head any more, all closed chunks must be in
-    /// files, and files and log on the disk. Returns how many series are in it.
-    pub(crate) fn write_snapshot(
+    /// Writes the snapshot at `position`, the end of the closed log in `wal_dir`, to `dir`, in the
+    /// form that the reference knows. Returns how many series are in it.
+    pub(crate) fn put_away(
         &self,
         dir: &Path,
         wal_dir: &Path,
         position: Position,
     ) -> Result<usize, Error> {
+        let _maintenance = self.maintenance.lock();
+        let never = CancelToken::new();
+        self.write_snapshot(dir, wal_dir, Kind::Shared, position, &never)
+    }
+
+    /// Writes a snapshot for ourselves to `dir` while the head is in use. Returns its position and
+    /// how many series are in it; `None` if it would be at `last`, or the log is closed. Once `stop`
+    /// says so, that is [`Error::Closed`].
+    pub(crate) fn write_down(
+        &self,
+        dir: &Path,
+        last: Option<Position>,
+        stop: &CancelToken,
+    ) -> Result<Option<(Position, usize)>, Error> {
+        let _maintenance = self.maintenance.lock();
+        let log = self.wal.lock().as_ref().map(|log| {
+            let dir = log.writer.dir().to_owned();
+            (log.writer.position(), dir)
+        });
+        let Some((position, wal_dir)) = log.filter(|(position, _)| Some(*position) != last) else {
+            return Ok(None);
+        };
+        let series = self.write_snapshot(dir, &wal_dir, Kind::Private, position, stop)?;
+        Ok(Some((position, series)))
+    }
+
+    /// The maintenance lock must be held.
+    fn write_snapshot(
+        &self,
+        dir: &Path,
+        wal_dir: &Path,
+        kind: Kind,
+        position: Position,
+        stop: &CancelToken,
+    ) -> Result<usize, Error> {
         // What these have logged is in memory when they are through.
         self.commits.wait_for_those_before(Timestamp::MAX);
-        let _maintenance = self.maintenance.lock();
-        let mut folder = FolderWriter::create(dir, position, self.wal_compression)?;
+        let mut folder = FolderWriter::create(dir, kind, position, self.wal_compression)?;
+        let mut metadata = BTreeMap::new();
         let mut series = 0;
         for first in (0..self.series.len()).step_by(BATCH_SERIES as usize) {
-            let records = self.snapshot_series(first)?;
-            series += records.len();
-            if !records.is_empty() {
-                folder.log(&records)?;
+            if stop.check().is_err() {
+                return Err(Error::Closed);
+            }
+            let mut batch = self.snapshot_batch(first);
+            let mut attempts = 0;
+            while !batch.unwritten.is_empty() {
+                attempts += 1;
+                if attempts > ATTEMPTS_MAX {
+                    let reason = "chunks are closed faster than they are written";
+                    return Err(Error::Snapshot(reason.to_owned()));
+                }
+                self.write_batch(&batch.unwritten)?;
+                batch = self.snapshot_batch(first);
+            }
+            series += batch.records.len();
+            metadata.append(&mut batch.metadata);
+            if !batch.records.is_empty() {
+                folder.log(&batch.records)?;
             }
         }
         let mut tombstones = Tombstones::default();
@@ -48,15 +121,29 @@ impl Head {
         // Those of removed series are left out: the format knows them by reference only.
         let mut exemplars: Vec<ExemplarEntry> = self.exemplar_entries(Timestamp::MIN);
         exemplars.retain(|entry| self.series.refs.slot_of(entry.series_ref).is_some());
-        for part in exemplars.chunks(RECORD_EXEMPLARS) {
+        for part in exemplars.chunks(RECORD_LEN) {
             folder.log(&[encode_snapshot_exemplars(part)])?;
         }
-        folder.finish(wal_dir, self.next_ref.load(Ordering::Acquire))?;
+        if kind == Kind::Private {
+            for part in self.expired_labels().chunks(RECORD_LEN) {
+                let references = part.iter().map(|(found, labels)| (*found, labels));
+                folder.log(&[encode_other_references(references)])?;
+            }
+            if !metadata.is_empty() {
+                let entries = metadata
+                    .iter()
+                    .map(|(found, metadata)| (*found, &**metadata));
+                folder.log(&[encode_snapshot_metadata(entries)])?;
+            }
+        }
+        // The chunks that left memory until here are not read from the log again.
+        let chunks = self.files.sync()?;
+        folder.finish(wal_dir, self.next_ref.load(Ordering::Acquire), chunks)?;
         Ok(series)
     }
 
-    fn snapshot_series(&self, first: u32) -> Result<Vec<Vec<u8>>, Error> {
-        let mut records = Vec::with_capacity(BATCH_SERIES as usize);
+    fn snapshot_batch(&self, first: u32) -> Batch {
+        let mut batch = Batch::default();
         // Symbols before strips: every thread that needs both takes them in this order.
         let symbols = self.symbols.read();
         for begin in (first..first.saturating_add(BATCH_SERIES)).step_by(STRIP_LEN as usize) {
@@ -64,24 +151,42 @@ impl Head {
                 break;
             };
             for slot in begin..begin + STRIP_LEN {
-                // What the log does not know is not in the head after a restart either.
-                let known = |state: &&_| is_logged(state);
-                let Some(state) = strip.series(slot).filter(known) else {
+                let Some(state) = strip.series(slot) else {
                     continue;
                 };
+                // What the log does not know is not in the head after a restart either.
+                if state.series_ref == 0 || !state.logged {
+                    continue;
+                }
                 if state.unwritten_chunks().next().is_some() {
-                    return Err(Error::Snapshot("a closed chunk is in no file".to_owned()));
+                    batch.unwritten.push(slot);
+                    continue;
                 }
                 let labels = label_sets::unpack(strip.label_set(slot), &symbols);
                 let open = state.open_chunk();
                 let open = open.as_ref().map(|(chunk, last)| (chunk, last));
-                records.push(encode_series(state.series_ref, &labels, open));
+                let record = encode_series(state.series_ref, &labels, open);
+                batch.records.push(record);
+                if let Some(metadata) = state.metadata() {
+                    batch.metadata.insert(state.series_ref, metadata.clone());
+                }
             }
         }
-        Ok(records)
+        batch
     }
-}
 
-fn is_logged(state: &super::series::SeriesState) -> bool {
-    state.series_ref != 0 && state.logged
+    /// References that the log may use though no series has them, and their labels.
+    fn expired_labels(&self) -> Vec<(u64, Labels)> {
+        let expired = self.expired.lock();
+        let symbols = self.symbols.read();
+        let mut references: Vec<_> = expired
+            .iter()
+            .map(|(series_ref, expired)| {
+                let labels = label_sets::unpack(expired.label_set(), &symbols);
+                (*series_ref, labels)
+            })
+            .collect();
+        references.sort_by_key(|(series_ref, _)| *series_ref);
+        references
+    }
 }

@@ -55,7 +55,7 @@ impl Head {
         Ok(())
     }
 
-    fn write_batch(&self, slots: &[u32]) -> Result<(), Error> {
+    pub(super) fn write_batch(&self, slots: &[u32]) -> Result<(), Error> {
         let mut taken = Vec::with_capacity(slots.len());
         for slot in slots {
             let Some(strip) = self.series.lock(*slot) else {

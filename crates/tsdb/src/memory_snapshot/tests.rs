@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chunk::xor;
-use model::{FloatHistogram, Histogram, Labels, Span};
+use model::{FloatHistogram, Histogram, Span};
 use proptest::prelude::*;
 
 use super::*;
@@ -65,6 +65,8 @@ fn records() -> Vec<Vec<u8>> {
         ),
         encode_tombstones(&tombstones),
         encode_snapshot_exemplars(&[exemplar]),
+        encode_snapshot_metadata([(7, &Metadata::default())]),
+        encode_other_references([(7, &labels())]),
     ]
 }
 
@@ -107,21 +109,25 @@ fn records_come_back_and_shorter_or_longer_ones_are_errors() {
             "{whole}"
         );
         for end in 0..record.len() {
-            // Exemplars may end after their base, which says nothing.
+            // A list may end before its first entry, which says nothing.
             let shorter = decode(&record[..end]);
-            let empty =
-                matches!(&shorter, Ok(SnapshotRecord::Exemplars(found)) if found.is_empty());
+            let empty = match &shorter {
+                Ok(SnapshotRecord::Exemplars(found)) => found.is_empty(),
+                Ok(SnapshotRecord::Metadata(found)) => found.is_empty(),
+                Ok(SnapshotRecord::OtherReferences(found)) => found.is_empty(),
+                _ => false,
+            };
             assert!(shorter.is_err() || empty, "{end} bytes of {whole}");
         }
         let longer = [&record[..], &[0]].concat();
         assert!(decode(&longer).is_err(), "{whole}");
     }
-    assert_eq!(decode(&[4, 0]).unwrap_err(), SnapshotError::Type(4));
+    assert_eq!(decode(&[6, 0]).unwrap_err(), SnapshotError::Type(6));
 }
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0..5_u8) {
+    fn arbitrary_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0..7_u8) {
         let _ = decode(&bytes);
         if let Some(first) = bytes.first_mut() {
             *first = kind;

@@ -12,7 +12,8 @@ use model::sample::Value;
 use model::{Labels, Metadata, Timestamp};
 
 pub(crate) use decode::{
-    Cursor as SnapshotCursor, decode_exemplars, decode_series, labels as labels_of_pairs,
+    Cursor as SnapshotCursor, decode_exemplars, decode_metadata, decode_series, decode_series_body,
+    labels as labels_of_pairs,
 };
 pub use decode::{Pair, decode, decode_samples};
 pub use encode::{

@@ -14,6 +14,7 @@ use super::{
     FRAGMENT_MIDDLE, PAGE_BYTES,
 };
 use crate::Error;
+use crate::memory_snapshot::folder::Position;
 
 /// Bytes of the framing buffer that outlive a batch.
 const FRAMED_BYTES_KEPT: usize = 1 << 20;
@@ -134,6 +135,14 @@ impl Writer {
             framed: Vec::new(),
             metrics,
         })
+    }
+
+    /// Where the next batch goes.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            segment: self.segment,
+            offset: self.offset,
+        }
     }
 
     /// Its instruments.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::Labels;
 use tsdb::{Db, FloatEncoding, Options};
@@ -180,6 +181,106 @@ fn what_is_logged_behind_a_snapshot_is_not_lost() {
 }
 
 #[test]
+fn what_is_written_down_while_samples_come_in_is_as_good_as_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let private = Options {
+        memory_snapshot: false,
+        snapshot_interval_ms: 1,
+        ..options()
+    };
+    let db = open_with(dir.path(), private.clone());
+    let stop = AtomicBool::new(false);
+    for round in 0..6_i64 {
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..3)
+                .map(|writer| {
+                    let db = &db;
+                    scope.spawn(move || {
+                        for step in round * 150..(round + 1) * 150 {
+                            let stays = series("m", &writer.to_string());
+                            let churns = series("churn", &format!("{writer}-{}", step / 20));
+                            let time = step * 15_000 + 1000;
+                            let value = (step * 7 + writer) as f64 / 3.0;
+                            let samples: Vec<_> = [&stays, &churns]
+                                .into_iter()
+                                .map(|labels| (labels, time, value))
+                                .collect();
+                            assert_eq!(commit(db, &samples), []);
+                        }
+                    })
+                })
+                .collect();
+            let db = &db;
+            let stop = &stop;
+            let writing = scope.spawn(move || {
+                while !stop.load(Ordering::Acquire) {
+                    db.write_down().unwrap();
+                }
+            });
+            db.write_down().unwrap();
+            let deleted = vec![model::Matcher::equal("instance", "1")];
+            db.delete(round * 2_000_000, round * 2_000_000 + 40_000, &[deleted])
+                .unwrap();
+            for writer in writers {
+                writer.join().unwrap();
+            }
+            stop.store(true, Ordering::Release);
+            writing.join().unwrap();
+        });
+        stop.store(false, Ordering::Release);
+        let expected = read_all(&db);
+        // As a crash would leave it.
+        let copied = tempfile::tempdir().unwrap();
+        copy(dir.path(), copied.path());
+        let registry = telemetry::Registry::new();
+        let again = Db::open(copied.path(), private.clone(), &registry).unwrap();
+        assert_eq!(read_all(&again), expected, "round {round}");
+        assert_eq!(failures(&registry), 0.0);
+        // From the log alone, behind a start from the snapshot.
+        drop(again);
+        let whole = Options {
+            snapshot_interval_ms: 0,
+            ..private.clone()
+        };
+        assert_eq!(read_all(&open_with(copied.path(), whole)), expected);
+    }
+}
+
+#[test]
+fn a_snapshot_is_not_used_without_the_chunks_it_was_made_beside() {
+    let dir = tempfile::tempdir().unwrap();
+    let private = Options {
+        memory_snapshot: false,
+        snapshot_interval_ms: 1,
+        ..options()
+    };
+    let db = open_with(dir.path(), private.clone());
+    fill(&db, 1, 300);
+    db.write_down().unwrap();
+    fill(&db, 300, 310);
+    let expected = read_all(&db);
+    let files: Vec<_> = fs::read_dir(dir.path().join("chunks_head"))
+        .unwrap()
+        .collect();
+    assert!(!files.is_empty());
+    for what in ["gone", "empty", "shorter"] {
+        let copied = tempfile::tempdir().unwrap();
+        copy(dir.path(), copied.path());
+        let newest = copied.path().join("chunks_head/000001");
+        let bytes = fs::read(&newest).unwrap();
+        match what {
+            "gone" => fs::remove_file(&newest).unwrap(),
+            "empty" => fs::write(&newest, &bytes[..8]).unwrap(),
+            _ => fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap(),
+        }
+        let registry = telemetry::Registry::new();
+        let again = Db::open(copied.path(), private.clone(), &registry).unwrap();
+        assert_eq!(read_all(&again), expected, "{what}");
+        assert_eq!(failures(&registry), 1.0, "{what}");
+    }
+}
+
+#[test]
 fn a_damaged_snapshot_costs_nothing_but_time() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path());
@@ -200,7 +301,7 @@ fn a_damaged_snapshot_costs_nothing_but_time() {
     let bytes = fs::read(&file).unwrap();
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let mut fell_back = 0;
-    for position in (0..used).step_by(3) {
+    for position in (0..used).step_by(7) {
         let copied = tempfile::tempdir().unwrap();
         copy(dir.path(), copied.path());
         let mut damaged = bytes.clone();
@@ -217,7 +318,7 @@ fn a_damaged_snapshot_costs_nothing_but_time() {
         "{fell_back} of {used} / 3"
     );
     // The end is missing: without its deletions it is no whole snapshot.
-    for end in (0..used).step_by(7) {
+    for end in (0..used).step_by(23) {
         let copied = tempfile::tempdir().unwrap();
         copy(dir.path(), copied.path());
         let target = copied.path().join(file.strip_prefix(dir.path()).unwrap());

@@ -16,7 +16,7 @@ use e2e::remote_write::{self, Sample};
 use e2e::server::{binary, free_address};
 use e2e::{Random, Seen, Server, http};
 
-use super::{FLAGS, reference, rounds};
+use super::{FLAGS, OUR_FLAG, reference, rounds};
 
 const ALL: &str = "{__name__=\"late\"}[2h]";
 
@@ -109,10 +109,11 @@ impl Sender {
 /// Runs `program` on the directory: what was acknowledged before is there; then more is sent for
 /// some milliseconds, and it is killed in the middle of that.
 fn visit(program: &Path, who: &str, dir: &Path, mut sender: Sender, ms: u64) -> Result<Sender> {
-    let flags: Vec<&str> = FLAGS
-        .into_iter()
-        .chain(["--web.enable-remote-write-receiver"])
-        .collect();
+    let mut flags = FLAGS.to_vec();
+    flags.push("--web.enable-remote-write-receiver");
+    if who == FERULA {
+        flags.push(OUR_FLAG);
+    }
     let mut server = Server::spawn_program(program, dir, free_address()?, &flags)?;
     server.wait_until_ready().with_context(|| who.to_owned())?;
     sender

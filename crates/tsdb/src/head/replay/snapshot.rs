@@ -1,9 +1,10 @@
 //! The head out of a snapshot of its memory: what the log says before a position.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chunk::Encoding;
-use model::Timestamp;
+use model::{Metadata, Timestamp};
 
 use super::Replay;
 use super::apply::{Change, RareChange};
@@ -32,6 +33,7 @@ pub(super) enum Part {
     Series(SeriesRecord, Vec<Option<StoredChunk>>),
     Tombstones(Tombstones),
     Exemplars(Vec<ExemplarEntry>),
+    Metadata(Vec<(u64, Arc<Metadata>)>),
 }
 
 impl Part {
@@ -63,6 +65,16 @@ impl Part {
                 Ok(SnapshotRecord::Exemplars(found)) => {
                     others.push((index, Self::Exemplars(found)));
                 }
+                Ok(SnapshotRecord::Metadata(found)) => {
+                    others.push((index, Self::Metadata(found)));
+                }
+                Ok(SnapshotRecord::OtherReferences(found)) => {
+                    let mut series = Builder::default();
+                    for (series_ref, pairs) in found {
+                        series.add(series_ref, &pairs);
+                    }
+                    others.push((index, Self::Series(series.finish(), Vec::new())));
+                }
                 Err(reason) => {
                     group.damage = Some((index, reason));
                     break;
@@ -89,9 +101,11 @@ impl<'scope> Replay<'scope> {
             return Err(Error::Snapshot(reason.to_owned()));
         }
         let next_ref = match folder.side()? {
-            Some(side) if side.fits(dir, folder.position)? => side.next_ref,
+            Some(side) if side.fits(dir, folder.position, |file| self.head.files.path(file))? => {
+                side.next_ref
+            }
             Some(_) => {
-                let reason = "the log is not the one it was made beside";
+                let reason = "log or head chunk files are not those it was made beside";
                 return Err(Error::Snapshot(reason.to_owned()));
             }
             None => highest_ref(dir, folder.position)?.saturating_add(1),
@@ -139,6 +153,11 @@ impl<'scope> Replay<'scope> {
                         Some(slot) => self.head.add_tombstone(slot, mint, maxt),
                         None => self.tally.unknown_tombstones += 1,
                     }
+                }
+            }
+            Part::Metadata(entries) => {
+                for (series_ref, metadata) in entries {
+                    self.metadata(series_ref, metadata);
                 }
             }
             Part::Exemplars(exemplars) => {

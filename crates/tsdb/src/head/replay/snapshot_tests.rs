@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::tests::{Step, new_head, step, write_steps};
 use super::*;
 use crate::head_chunks::HeadChunks;
-use crate::memory_snapshot::folder::{Folder, Position};
+use crate::memory_snapshot::folder::{Folder, Kind, Position};
 
 /// What is in a head, by series: chunks and state, samples, deletions.
 fn contents(head: &Head) -> BTreeMap<Labels, String> {
@@ -87,11 +87,11 @@ proptest! {
         replay(&head, &wal_dir, None, &status, 2).unwrap();
         head.write_chunks().unwrap();
         head.files.cut().unwrap();
-        head.write_snapshot(dir.path(), &wal_dir, end).unwrap();
+        head.put_away(dir.path(), &wal_dir, end).unwrap();
         drop(head);
         write_steps(&wal_dir, end.segment + 1, &behind, false);
 
-        let folder = Folder::last(dir.path()).unwrap().unwrap();
+        let folder = Folder::last(dir.path(), &[Kind::Shared]).unwrap().unwrap();
         prop_assert_eq!(folder.position, end);
         let whole = new_head(open_files(dir.path()));
         replay(&whole, &wal_dir, None, &status, threads).unwrap();

@@ -41,9 +41,7 @@ pub fn decode(record: &[u8]) -> Result<Record, RecordError> {
         kind::MMAP_MARKERS => Record::MmapMarkers(read_all(&mut body, |body| {
             Ok((body.be64()?, body.be64()?))
         })?),
-        kind::METADATA => Record::Metadata(read_all(&mut body, |body| {
-            Ok((body.uvarint()?, Arc::new(metadata(body)?)))
-        })?),
+        kind::METADATA => Record::Metadata(decode_metadata(body.rest)?),
         kind::HISTOGRAMS | kind::CUSTOM_HISTOGRAMS => {
             Record::Histograms(histograms(&mut body, integer_histogram)?)
         }
@@ -95,11 +93,19 @@ pub fn decode_samples(record: &[u8], mut each: impl FnMut(SampleEntry)) -> Resul
 /// they stand there ([`labels`] makes a set of them).
 pub(crate) fn decode_series<'a>(
     record: &'a [u8],
+    each: impl FnMut(u64, &[Pair<'a>]),
+) -> Result<(), RecordError> {
+    match record.split_first() {
+        Some((&kind::SERIES, body)) => decode_series_body(body, each),
+        _ => Ok(()),
+    }
+}
+
+/// Decodes the body of a series record.
+pub(crate) fn decode_series_body<'a>(
+    body: &'a [u8],
     mut each: impl FnMut(u64, &[Pair<'a>]),
 ) -> Result<(), RecordError> {
-    let Some((&kind::SERIES, body)) = record.split_first() else {
-        return Ok(());
-    };
     let mut body = Cursor { rest: body };
     let mut pairs = Vec::new();
     while !body.rest.is_empty() {
@@ -170,6 +176,13 @@ pub(crate) fn decode_exemplars(body: &[u8]) -> Result<Vec<ExemplarEntry>, Record
             value: body.f64()?,
             labels: body.labels()?,
         })
+    })
+}
+
+/// Decodes the body of a metadata record.
+pub(crate) fn decode_metadata(body: &[u8]) -> Result<Vec<(u64, Arc<Metadata>)>, RecordError> {
+    read_all(&mut Cursor { rest: body }, |body| {
+        Ok((body.uvarint()?, Arc::new(metadata(body)?)))
     })
 }
 
