@@ -300,7 +300,7 @@ fn a_damaged_snapshot_costs_nothing_but_time() {
     let file = snapshot.join("00000000");
     let bytes = fs::read(&file).unwrap();
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-    let mut fell_back = 0;
+    let (mut tried, mut fell_back) = (0, 0);
     for position in (0..used).step_by(7) {
         let copied = tempfile::tempdir().unwrap();
         copy(dir.path(), copied.path());
@@ -311,12 +311,11 @@ fn a_damaged_snapshot_costs_nothing_but_time() {
         let registry = telemetry::Registry::new();
         let db = Db::open(copied.path(), options(), &registry).unwrap();
         assert_eq!(read_all(&db), expected, "flipped at {position}");
+        tried += 1;
         fell_back += u32::from(failures(&registry) > 0.0);
     }
-    assert!(
-        fell_back as usize > used / 3 - 8,
-        "{fell_back} of {used} / 3"
-    );
+    // A padding byte may go unseen.
+    assert!(fell_back + 4 > tried, "{fell_back} of {tried}");
     // The end is missing: without its deletions it is no whole snapshot.
     for end in (0..used).step_by(23) {
         let copied = tempfile::tempdir().unwrap();
