@@ -7,6 +7,7 @@
 mod bad_input;
 mod first_run;
 mod full_disk;
+mod hostile_queries;
 mod hostile_targets;
 mod kill;
 mod reload;
