@@ -5,7 +5,8 @@
 //! a snapshot of what is visible; label matchers select slots through run-encoded postings, samples
 //! are decoded into the caller's columns; the head's answer is merged with those of the blocks.
 //! Closed chunks go to head chunk files; every two hours the oldest part of the head becomes a
-//! block, and the log is cut short. Files are exchangeable with the reference's
+//! block, and the log is cut short. A start reads the log on all processors, or a snapshot of the
+//! head's memory and what the log has behind it. Files are exchangeable with the reference's
 //! (`docs/internals/formats/`).
 //!
 //! [`agent`] is the storage of an agent: the log alone.
