@@ -22,6 +22,15 @@ pub fn raise_open_files() -> (Option<u64>, Option<u64>) {
     (limit.current, limit.maximum)
 }
 
+/// Has the system give memory in small pages only. The allocator asks for huge ones, and much of
+/// each stays unused between small objects of many sizes: a quarter of the memory at 250,000 series,
+/// for no time saved.
+pub fn avoid_huge_pages() {
+    if let Err(err) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(err = %err, "Could not switch off huge pages");
+    }
+}
+
 /// Threads worth running at a time: processors we may run on and, with `fit_quota`, the
 /// container's CPU quota, rounded up.
 pub fn worker_threads(fit_quota: bool) -> usize {

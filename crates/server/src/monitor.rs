@@ -464,6 +464,7 @@ fn user_agent() -> String {
 fn greet(settings: &Settings) {
     let version = identity::short_version();
     tracing::info!(mode = "server", version = %version, ferula = identity::OWN_VERSION, "Starting Prometheus Server");
+    limits::avoid_huge_pages();
     let (soft, hard) = limits::raise_open_files();
     let shown = |limit: Option<u64>| {
         limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())

@@ -430,6 +430,8 @@ impl LogReader {
             return Ok(false);
         };
         let file = File::open(&path).map_err(|err| Error::io("open", &path, err))?;
+        // Read ahead as far as the system likes: after a start nothing of it is in memory. Only advice.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
         self.current = Some((number, path.into(), Records::new(file)));
         Ok(true)
     }
