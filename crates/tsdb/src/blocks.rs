@@ -6,6 +6,7 @@
 
 mod cleanup;
 mod compaction;
+mod cut_until;
 mod metrics;
 mod reload;
 mod retention;
@@ -13,6 +14,7 @@ mod retention;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use model::{Matcher, Timestamp};
 use storage::Querier;
@@ -64,6 +66,8 @@ pub(crate) struct Blocks {
     dir: PathBuf,
     /// Ranges of compaction, milliseconds.
     ranges: Vec<i64>,
+    /// Up to here everything in order is in blocks, as far as we cut it ourselves.
+    cut_until: AtomicI64,
     merge_overlapping: bool,
     floats: CurrentFloats,
     retention: Mutex<Retention>,
@@ -90,6 +94,7 @@ impl Blocks {
         let blocks = Self {
             dir: dir.to_path_buf(),
             ranges,
+            cut_until: AtomicI64::new(cut_until::read(dir)),
             merge_overlapping: options.merge_overlapping,
             floats: options.floats,
             retention: Mutex::new(Retention::default()),
@@ -137,12 +142,27 @@ impl Blocks {
         blocks.iter().map(|block| block.meta().max_time).max()
     }
 
-    /// End of the last block that was appended in order: the head begins here.
+    /// Up to where blocks surely have all that was appended in order: the head begins here.
     pub(crate) fn in_order_max_time(&self) -> Option<Timestamp> {
+        let range_ms = self.ranges.first().copied().unwrap_or_default();
         let blocks = self.blocks.read();
-        let metas = blocks.iter().map(|block| block.meta());
-        let in_order = metas.filter(|meta| meta.is_in_order());
-        in_order.map(|meta| meta.max_time).max()
+        let metas = || blocks.iter().map(|block| block.meta());
+        let sure = metas().filter(|meta| meta.is_surely_in_order(range_ms));
+        // Blocks that were taken away since do not count.
+        let end = metas().map(|meta| meta.max_time).max()?;
+        let ours = self.cut_until.load(Ordering::Acquire).min(end);
+        sure.map(|meta| meta.max_time)
+            .chain((ours > Timestamp::MIN).then_some(ours))
+            .max()
+    }
+
+    /// Notes, for the next start too, that everything in order before `end` is in blocks.
+    pub(crate) fn note_cut(&self, end: Timestamp) {
+        if self.cut_until.fetch_max(end, Ordering::AcqRel) < end
+            && let Err(err) = cut_until::write(&self.dir, end)
+        {
+            tracing::warn!(component = "tsdb", err = %err, "Could not note how far the head was cut; a start may read more of the log than it needs");
+        }
     }
 
     /// Views of the blocks that reach into `mint..=maxt`.

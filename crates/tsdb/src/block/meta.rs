@@ -125,9 +125,28 @@ impl Meta {
     }
 }
 
+impl Meta {
+    /// Whether the block surely [is in order](Self::is_in_order). One that was merged from blocks that
+    /// overlap may not be: the reference merges blocks of late samples that reach beyond what is in
+    /// order, and the result does not say so. `range_ms` is what a block of level 1 covers.
+    pub fn is_surely_in_order(&self, range_ms: i64) -> bool {
+        let mut parents: Vec<_> = self.compaction.parents.iter().collect();
+        parents.sort_by_key(|parent| parent.min_time);
+        let overlap = parents.windows(2).any(|pair| match pair {
+            [before, after] => before.max_time > after.min_time,
+            _ => false,
+        });
+        let covered = self.max_time.saturating_sub(self.min_time);
+        // More blocks went into it than lie side by side in its range.
+        let side_by_side = covered.saturating_sub(1).max(0) / range_ms.max(1) + 1;
+        let piled = self.compaction.sources.len() as i64 > side_by_side;
+        self.is_in_order() && !overlap && !piled
+    }
+}
+
 /// Puts `bytes` in the place of the file `name` in `folder` in one step, by way of `name`.tmp, and
 /// on the disk.
-pub(super) fn replace_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}.tmp"));
     let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;

@@ -10,7 +10,7 @@ use telemetry::Registry;
 
 use super::{Blocks, BlocksOptions, Retention};
 use crate::Error;
-use crate::block::meta::Meta;
+use crate::block::meta::{Meta, Parent};
 use crate::compact::test_blocks::{Samples, labels, read_all, write_samples};
 
 const HOUR: i64 = 60 * 60 * 1000;
@@ -396,6 +396,60 @@ fn only_blocks_in_order_say_where_the_head_begins() {
     let blocks = open(dir.path(), &Registry::new());
     assert_eq!(blocks.max_time(), Some(4 * HOUR));
     assert_eq!(blocks.in_order_max_time(), Some(2 * HOUR));
+}
+
+#[test]
+fn a_block_merged_from_overlapping_ones_does_not_say_where_the_head_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    write_hours(dir.path(), 0, 2, 1);
+    let merged = write_hours(dir.path(), 2, 4, 1);
+    let path = dir.path().join(&merged).join("meta.json");
+    let mut meta = Meta::parse(&std::fs::read(&path).unwrap()).unwrap();
+    // As the reference leaves it when it merged two blocks of late samples.
+    let parent = |ulid: &str| Parent {
+        ulid: ulid.to_owned(),
+        min_time: 2 * HOUR,
+        max_time: 4 * HOUR,
+    };
+    meta.compaction.level = 2;
+    meta.compaction.sources = vec!["one".to_owned(), "other".to_owned()];
+    meta.compaction.parents = vec![parent("one"), parent("other")];
+    std::fs::write(&path, meta.to_text()).unwrap();
+    let blocks = open(dir.path(), &Registry::new());
+    assert_eq!(blocks.in_order_max_time(), Some(2 * HOUR));
+    // What was cut here is known.
+    blocks.note_cut(3 * HOUR);
+    assert_eq!(blocks.in_order_max_time(), Some(3 * HOUR));
+    let again = open(dir.path(), &Registry::new());
+    assert_eq!(again.in_order_max_time(), Some(3 * HOUR));
+    again.note_cut(9 * HOUR);
+    assert_eq!(
+        again.in_order_max_time(),
+        Some(4 * HOUR),
+        "no block is there"
+    );
+    // Three side by side are no pile.
+    meta.min_time = 0;
+    meta.max_time = 6 * HOUR;
+    meta.compaction.sources = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    meta.compaction.parents.clear();
+    assert!(meta.is_surely_in_order(2 * HOUR));
+    meta.compaction.sources.push("d".to_owned());
+    assert!(!meta.is_surely_in_order(2 * HOUR));
+}
+
+#[test]
+fn damage_of_the_note_of_a_cut_is_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    write_hours(dir.path(), 0, 2, 1);
+    open(dir.path(), &Registry::new()).note_cut(HOUR);
+    let note = dir.path().join("ferula_head.json");
+    let text = std::fs::read(&note).unwrap();
+    for end in 0..text.len() {
+        std::fs::write(&note, &text[..end]).unwrap();
+        let blocks = open(dir.path(), &Registry::new());
+        assert_eq!(blocks.in_order_max_time(), Some(2 * HOUR));
+    }
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl Shared {
             }
             head.hide_before(end);
         }
+        self.blocks.note_cut(end);
         if let Err(err) = head.truncate(end) {
             head.metrics.truncations_failed.inc();
             return Err(err);
