@@ -20,6 +20,7 @@ use model::{Matcher, Timestamp};
 use storage::Querier;
 use telemetry::Registry;
 
+use crate::block::meta::FROM_OUT_OF_ORDER;
 use crate::block::querier::BlockQuerier;
 use crate::block::{Block, is_block_name};
 use crate::options::CurrentFloats;
@@ -154,6 +155,22 @@ impl Blocks {
         sure.map(|meta| meta.max_time)
             .chain((ours > Timestamp::MIN).then_some(ours))
             .max()
+    }
+
+    /// Blocks that reach beyond `begin`, where the head is read from the log, and do not say that they
+    /// are of late samples get that hint: the reference, started on the directory, would go by their
+    /// end and skip a part of the log.
+    pub(crate) fn mark_unsure(&self, begin: Option<Timestamp>) -> Result<(), Error> {
+        let begin = begin.unwrap_or(Timestamp::MIN);
+        for block in self.list() {
+            let meta = block.meta();
+            if meta.is_in_order() && meta.max_time > begin {
+                block.change_meta(|meta| {
+                    meta.compaction.hints.push(FROM_OUT_OF_ORDER.to_owned());
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes, for the next start too, that everything in order before `end` is in blocks.

@@ -417,6 +417,15 @@ fn a_block_merged_from_overlapping_ones_does_not_say_where_the_head_begins() {
     std::fs::write(&path, meta.to_text()).unwrap();
     let blocks = open(dir.path(), &Registry::new());
     assert_eq!(blocks.in_order_max_time(), Some(2 * HOUR));
+    // The reference sees it too then.
+    blocks.mark_unsure(Some(2 * HOUR)).unwrap();
+    assert!(
+        !Meta::parse(&std::fs::read(&path).unwrap())
+            .unwrap()
+            .is_in_order()
+    );
+    std::fs::write(&path, meta.to_text()).unwrap();
+    let blocks = open(dir.path(), &Registry::new());
     // What was cut here is known.
     blocks.note_cut(3 * HOUR);
     assert_eq!(blocks.in_order_max_time(), Some(3 * HOUR));

@@ -64,7 +64,9 @@ impl Db {
             head_bytes: wal_bytes + head.files.bytes(),
         };
         let blocks = Blocks::open(dir, blocks_options, registry)?;
-        if let Some(end) = blocks.in_order_max_time() {
+        let begin = blocks.in_order_max_time();
+        blocks.mark_unsure(begin)?;
+        if let Some(end) = begin {
             head.set_begin(end);
         }
         let wal_metrics = WriterMetrics::new(registry, "prometheus_tsdb_wal");
