@@ -104,6 +104,14 @@ impl From<stdx::cancel::Stop> for Error {
 }
 
 impl Error {
+    /// The same error, met in the checkpoint at `path`: damage there cannot be repaired.
+    pub(crate) fn in_checkpoint(self, path: PathBuf) -> Self {
+        match self {
+            Self::Corrupt(source) => Self::CorruptCheckpoint { path, source },
+            other => other,
+        }
+    }
+
     /// Whether the disk was full: later the same may succeed.
     pub(crate) fn is_out_of_space(&self) -> bool {
         let source = match self {

@@ -19,6 +19,11 @@ pub(crate) struct LockFile {
 }
 
 impl LockFile {
+    /// As [`acquire`](Self::acquire), unless the user wants no lock.
+    pub(crate) fn acquire_unless(no_lockfile: bool, dir: &Path) -> Result<Option<Self>, Error> {
+        (!no_lockfile).then(|| Self::acquire(dir)).transpose()
+    }
+
     /// Locks `<dir>/lock`; never waits.
     pub(crate) fn acquire(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("lock");

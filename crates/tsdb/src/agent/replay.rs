@@ -30,13 +30,7 @@ pub(super) fn replay(
         let mut reader = LogReader::open(&checkpoint.path, 0)?;
         reader
             .for_each(|_, record| replay.record(record))
-            .map_err(|err| match err {
-                Error::Corrupt(source) => Error::CorruptCheckpoint {
-                    path: checkpoint.path,
-                    source,
-                },
-                other => other,
-            })?;
+            .map_err(|err| err.in_checkpoint(checkpoint.path))?;
         first = checkpoint.last_segment.saturating_add(1);
         // The next checkpoint covers it.
         replay.newest = SegmentTimes::default();

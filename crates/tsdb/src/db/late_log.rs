@@ -69,15 +69,17 @@ mod tests {
     use model::sample::SampleColumns;
     use model::{Labels, Matcher};
     use stdx::cancel::CancelToken;
-    use storage::{Appendable, Batch, BatchTimes, Queryable, SelectHints};
+    use storage::{Appendable, BatchTimes, Queryable, SelectHints};
     use telemetry::Registry;
 
+    use crate::wal::record::encode_mmap_markers;
+    use crate::wal::{Batch, Compression};
     use crate::{Db, Options};
 
     fn append(db: &Db, labels: &Labels, timestamp: i64) {
         let mut appender = db.appender();
         let series = appender.series(labels).unwrap();
-        let batch = Batch {
+        let batch = storage::Batch {
             series: &[series],
             times: BatchTimes::Each(&[timestamp]),
             values: &[1.0],
@@ -112,8 +114,34 @@ mod tests {
         columns.len()
     }
 
-    /// The lists are in chunks that the log does not name, no block holds them yet, and a marker
-    /// says that new lists began.
+    /// As the reference leaves it when it is killed while it makes blocks of late samples: no chunk,
+    /// no block, and a marker that says that a new list began.
+    #[test]
+    fn a_marker_without_a_chunk_loses_no_late_sample() {
+        let dir = tempfile::tempdir().unwrap();
+        let labels = Labels::from_pairs([("a", "b")]);
+        let db = open(dir.path());
+        append(&db, &labels, 1_000_000);
+        for late in 0..20 {
+            append(&db, &labels, 500_000 + late);
+        }
+        let marker = encode_mmap_markers(&[(1, 0)]);
+        let mut log = db.shared.head.out_of_order.log.lock();
+        log.as_mut()
+            .unwrap()
+            .write(&Batch::pack(&[marker], Compression::None))
+            .unwrap();
+        drop(log);
+        append(&db, &labels, 400_000);
+        drop(db);
+        let db = open(dir.path());
+        assert_eq!(count(&db), 22);
+        db.compact().unwrap();
+        drop(db);
+        assert_eq!(count(&open(dir.path())), 22);
+    }
+
+    /// The lists are in chunks and no block holds them yet; new lists begin.
     #[test]
     fn a_cut_that_was_broken_off_loses_no_late_sample() {
         let dir = tempfile::tempdir().unwrap();

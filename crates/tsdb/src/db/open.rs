@@ -30,11 +30,7 @@ impl Db {
         options.validate()?;
         let start = Instant::now();
         std::fs::create_dir_all(dir).map_err(|err| Error::io("create", dir, err))?;
-        let lock = if options.no_lockfile {
-            None
-        } else {
-            Some(LockFile::acquire(dir)?)
-        };
+        let lock = LockFile::acquire_unless(options.no_lockfile, dir)?;
         let wal_dir = dir.join("wal");
         wal::create_log_dir(&wal_dir)?;
         let rules = ChunkRules {

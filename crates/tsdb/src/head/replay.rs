@@ -115,13 +115,7 @@ pub(crate) fn replay(
             let mut reader = LogReader::open(&checkpoint.path, 0)?;
             Decoders::start(scope, of_each, Decoded::group)
                 .read(&mut reader, |_, record| replay.record(record))
-                .map_err(|err| match err {
-                    Error::Corrupt(source) => Error::CorruptCheckpoint {
-                        path: checkpoint.path,
-                        source,
-                    },
-                    other => other,
-                })?;
+                .map_err(|err| err.in_checkpoint(checkpoint.path))?;
             first = checkpoint.last_segment.saturating_add(1);
             // A checkpoint of the reference may hold samples: the next one of ours covers it.
             replay.newest = SegmentTimes::default();
