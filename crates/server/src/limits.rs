@@ -23,7 +23,7 @@ pub fn raise_open_files() -> (Option<u64>, Option<u64>) {
 }
 
 /// Has the system give memory in small pages only. The allocator asks for huge ones, and much of
-/// each stays unused between small objects of many sizes: a quarter of the memory at 250,000 series,
+/// each stays unused between small objects of many sizes: a fifth of the memory at 250,000 series,
 /// for no time saved.
 pub fn avoid_huge_pages() {
     if let Err(err) = rustix::thread::disable_transparent_huge_pages(true) {
