@@ -28,4 +28,4 @@ mod value;
 
 pub use entry::Entry;
 pub use error::ParseError;
-pub use parser::{Format, Parser, check_body};
+pub use parser::{Format, Parser, check_body, check_known};

@@ -13,13 +13,14 @@ use parking_lot::Mutex;
 use storage::{AppendError, Appendable, Appender, Batch, BatchTimes};
 use telemetry::Gauge;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Scan, Scratch};
 use crate::error::Error;
 use crate::fetch::Answer;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::report::{Report, ReportSeries};
 use crate::target::{Health, LastScrape, Target};
+use crate::text_hash::TextKey;
 use ingest::Columns;
 
 /// What one loop's scrapes need and do not change.
@@ -29,7 +30,9 @@ pub(crate) struct Context {
     pub(crate) target: Arc<Target>,
     pub(crate) store: Arc<dyn Appendable>,
     pub(crate) metrics: Metrics,
-    pub(crate) spare_columns: Arc<SpareColumns>,
+    pub(crate) spare: Arc<Spare>,
+    /// For the texts of all targets.
+    pub(crate) text_key: Arc<TextKey>,
 }
 
 /// What one loop's scrapes keep from one to the next.
@@ -64,18 +67,25 @@ impl Drop for Counted {
     }
 }
 
-/// Columns that no scrape uses at the moment: as many as scrapes were appended at once, which the
+/// What a scrape works with beside what its loop keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    columns: Columns,
+    scratch: Scratch,
+}
+
+/// Tools that no scrape uses at the moment: as many as scrapes were appended at once, which the
 /// worker pool bounds. They keep their memory, which a loop of its own would keep for each target.
 #[derive(Debug, Default)]
-pub(crate) struct SpareColumns(Mutex<Vec<Columns>>);
+pub(crate) struct Spare(Mutex<Vec<Tools>>);
 
-impl SpareColumns {
-    fn take(&self) -> Columns {
+impl Spare {
+    fn take(&self) -> Tools {
         self.0.lock().pop().unwrap_or_default()
     }
 
-    fn give_back(&self, columns: Columns) {
-        self.0.lock().push(columns);
+    fn give_back(&self, tools: Tools) {
+        self.0.lock().push(tools);
     }
 }
 
@@ -106,6 +116,7 @@ pub(crate) fn scrape(
         Ok((bytes, answer.content_type))
     });
     let mut appender = context.store.appender();
+    let mut tools = context.spare.take();
     let mut counts = Counts::default();
     let error = match body {
         Ok((bytes, content_type)) => {
@@ -114,6 +125,7 @@ pub(crate) fn scrape(
             ingest_or_mark(
                 context,
                 state,
+                &mut tools,
                 &mut appender,
                 &bytes,
                 content_type,
@@ -126,10 +138,11 @@ pub(crate) fn scrape(
                 report.body_bytes = -1;
                 context.metrics.exceeded_body_size.inc();
             }
-            mark_all(context, state, &mut appender, time);
+            mark_all(context, state, &mut tools, &mut appender, time);
             Some(err)
         }
     };
+    context.spare.give_back(tools);
     let duration = started.elapsed();
     report.up = error.is_none();
     report.duration_seconds = duration.as_secs_f64();
@@ -154,15 +167,20 @@ pub(crate) fn scrape(
 /// Ends the series of a target that went away, at `time`.
 pub(crate) fn end_of_run(context: &Context, state: &mut LoopState, time: Timestamp) {
     let mut appender = context.store.appender();
-    mark_all(context, state, &mut appender, time);
+    mark_all(context, state, &mut Tools::default(), &mut appender, time);
     finish(context, state, appender, None, time);
 }
 
 /// Appends the samples of a body and the markers of vanished series. If that fails, the series that
 /// the body did not get to receive markers, and the error is returned.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a scrape's parts, which have different owners"
+)]
 fn ingest_or_mark(
     context: &Context,
     state: &mut LoopState,
+    tools: &mut Tools,
     appender: &mut Box<dyn Appender>,
     body: &[u8],
     content_type: Option<&str>,
@@ -170,23 +188,24 @@ fn ingest_or_mark(
     counts: &mut Counts,
 ) -> Option<Error> {
     if body.is_empty() {
-        mark_all(context, state, appender, time);
+        mark_all(context, state, tools, appender, time);
         return None;
     }
-    state.cache.begin();
+    let mut scan = state.cache.begin(&mut tools.scratch, &context.text_key);
     let result = ingest::ingest(
         context,
-        &mut state.cache,
+        &mut scan,
+        &mut tools.columns,
         &mut **appender,
         body,
         content_type,
         time,
         counts,
     )
-    .and_then(|()| Ok(mark_vanished(&state.cache, &mut **appender, time)?));
+    .and_then(|()| Ok(mark_vanished(&scan, &mut **appender, time)?));
     match result {
         Ok(()) => {
-            state.cache.end(true);
+            scan.end(true);
             None
         }
         Err(err) => {
@@ -200,7 +219,7 @@ fn ingest_or_mark(
             renew(context, appender);
             // Series that were read before the failure do not end, as in the reference: it shows
             // their old value for a lookback, while `up` says 0.
-            mark_and_end(context, state, appender, time);
+            mark_and_end(context, scan, appender, time);
             Some(err)
         }
     }
@@ -210,34 +229,35 @@ fn ingest_or_mark(
 fn mark_all(
     context: &Context,
     state: &mut LoopState,
+    tools: &mut Tools,
     appender: &mut Box<dyn Appender>,
     time: Timestamp,
 ) {
-    state.cache.begin();
-    mark_and_end(context, state, appender, time);
+    let scan = state.cache.begin(&mut tools.scratch, &context.text_key);
+    mark_and_end(context, scan, appender, time);
 }
 
 fn mark_and_end(
     context: &Context,
-    state: &mut LoopState,
+    scan: Scan<'_>,
     appender: &mut Box<dyn Appender>,
     time: Timestamp,
 ) {
-    if let Err(err) = mark_vanished(&state.cache, &mut **appender, time) {
+    if let Err(err) = mark_vanished(&scan, &mut **appender, time) {
         warn_append(context, &err);
         renew(context, appender);
     }
-    if state.cache.end(false) {
+    if scan.end(false) {
         context.metrics.cache_flush_forced.inc();
     }
 }
 
 fn mark_vanished(
-    cache: &Cache,
+    scan: &Scan<'_>,
     appender: &mut dyn Appender,
     time: Timestamp,
 ) -> Result<(), AppendError> {
-    let series = cache.vanished();
+    let series = scan.vanished();
     if series.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,8 @@
 //! - [`target`]: a target's labels, URL and state; target relabelling.
 //! - `fetch`: the request and the body's bytes. Network only, on the async runtime.
 //! - `append`: inflate, parse, relabel, append, report, commit: one transaction a scrape, on the
-//!   worker pool. `cache` knows the target's lines; [`limits`] and `report` are its parts.
+//!   worker pool. `cache` knows the target's lines by hashes (`text_hash`); [`limits`] and `report`
+//!   are its parts.
 //! - [`metrics`]: our own metrics.
 //!
 //! Flow: discovery's groups → [`Manager::apply_targets`] → pool sync → loops → fetch → append.
@@ -30,6 +31,7 @@ pub mod pool;
 mod report;
 mod scrape_loop;
 pub mod target;
+mod text_hash;
 
 pub use error::Error;
 pub use manager::{Manager, ManagerOptions};

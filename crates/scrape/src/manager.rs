@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::pool::{ScrapePool, Shared};
 use crate::target::Target;
+use crate::text_hash::TextKey;
 
 /// What a manager works with.
 pub struct ManagerOptions {
@@ -58,7 +59,8 @@ impl Manager {
             metrics: options.metrics,
             user_agent: options.user_agent,
             offset_seed: 0,
-            spare_columns: Arc::default(),
+            spare: Arc::default(),
+            text_key: Arc::new(TextKey::random()),
             timestamp_tolerance: options.timestamp_tolerance,
         };
         Self {

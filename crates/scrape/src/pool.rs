@@ -11,12 +11,13 @@ use model::Labels;
 use stdx::pool::Pool;
 use storage::Appendable;
 
-use crate::append::{Context, SpareColumns};
+use crate::append::{Context, Spare};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::scrape_loop::{Command, LoopHandle, ScrapeLoop};
 use crate::target::{Discovered, Populated, Target, discovered_labels};
+use crate::text_hash::TextKey;
 
 /// What all pools share.
 #[derive(Clone)]
@@ -26,7 +27,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) user_agent: String,
     pub(crate) offset_seed: u64,
-    pub(crate) spare_columns: Arc<SpareColumns>,
+    pub(crate) spare: Arc<Spare>,
+    pub(crate) text_key: Arc<TextKey>,
     pub(crate) timestamp_tolerance: Option<Duration>,
 }
 
@@ -263,7 +265,8 @@ impl ScrapePool {
                 target: target.clone(),
                 store: self.shared.store.clone(),
                 metrics: self.shared.metrics.clone(),
-                spare_columns: self.shared.spare_columns.clone(),
+                spare: self.shared.spare.clone(),
+                text_key: self.shared.text_key.clone(),
             },
             state: state.unwrap_or_default(),
             connection: self.client.connection(),

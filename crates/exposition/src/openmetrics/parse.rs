@@ -38,11 +38,15 @@ impl<'a> OpenMetricsParser<'a> {
 
     /// See [`crate::Parser::next_known`].
     #[inline]
-    pub fn next_known(&mut self, known: &[u8]) -> Option<Series<'a>> {
+    pub fn next_known(
+        &mut self,
+        length: usize,
+        is_known: impl FnOnce(&[u8]) -> bool,
+    ) -> Option<Series<'a>> {
         if self.state != State::Init {
             return None;
         }
-        let (series, next) = quick::known(self.body, self.at, known)?;
+        let (series, next) = quick::known(self.body, self.at, length, is_known)?;
         self.at = next;
         Some(series)
     }

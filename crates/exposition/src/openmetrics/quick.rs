@@ -31,12 +31,22 @@ pub(super) fn series(body: &[u8], start: usize) -> Option<(Series<'_>, usize)> {
     ))
 }
 
-/// The sample at `at` if its series is written `known`, and where the next entry starts.
+/// The sample at `at` if its series is written in `length` bytes that `is_known` recognises, and where
+/// the next entry starts.
 #[inline]
-pub(super) fn known<'a>(body: &'a [u8], at: usize, known: &[u8]) -> Option<(Series<'a>, usize)> {
-    let end = at.checked_add(known.len())?;
+pub(super) fn known<'a>(
+    body: &'a [u8],
+    at: usize,
+    length: usize,
+    is_known: impl FnOnce(&[u8]) -> bool,
+) -> Option<(Series<'a>, usize)> {
+    let end = at.checked_add(length)?;
+    // Cheaper than looking at the text.
+    if body.get(end) != Some(&b' ') || body.get(at) == Some(&b'#') {
+        return None;
+    }
     let text = body.get(at..end)?;
-    if text != known {
+    if !is_known(text) {
         return None;
     }
     let (value, next) = number(body, end)?;

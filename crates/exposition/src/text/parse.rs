@@ -43,8 +43,12 @@ impl<'a> TextParser<'a> {
 
     /// See [`crate::Parser::next_known`].
     #[inline]
-    pub fn next_known(&mut self, known: &[u8]) -> Option<Series<'a>> {
-        let (series, next) = quick::known(self.body, self.at, known)?;
+    pub fn next_known(
+        &mut self,
+        length: usize,
+        is_known: impl FnOnce(&[u8]) -> bool,
+    ) -> Option<Series<'a>> {
+        let (series, next) = quick::known(self.body, self.at, length, is_known)?;
         self.at = next;
         Some(series)
     }

@@ -44,23 +44,26 @@ pub(super) fn entry(body: &[u8], mut at: usize) -> Option<(Entry<'_>, usize)> {
     ))
 }
 
-/// The sample at `at` if its series is written `known`, and where the next entry starts.
+/// The sample at `at` if its series is written in `length` bytes that `is_known` recognises, and where
+/// the next entry starts.
 #[inline]
 pub(super) fn known<'a>(
     body: &'a [u8],
     mut at: usize,
-    known: &[u8],
+    length: usize,
+    is_known: impl FnOnce(&[u8]) -> bool,
 ) -> Option<(Series<'a>, usize)> {
     while body.get(at) == Some(&b'\n') {
         at += 1;
     }
-    let end = at.checked_add(known.len())?;
-    let text = body.get(at..end)?;
-    if text != known {
+    let end = at.checked_add(length)?;
+    // Where a bare name ends, a longer one or labels may follow, and not every line is a sample:
+    // told apart cheaply before the text is looked at.
+    if !is_blank(*body.get(end)?) || body.get(at) == Some(&b'#') {
         return None;
     }
-    // A longer name or labels may follow where a bare name ends.
-    if known.last() != Some(&b'}') && !is_blank(*body.get(end)?) {
+    let text = body.get(at..end)?;
+    if !is_known(text) {
         return None;
     }
     let (value, timestamp, next) = value_and_time(body, end)?;

@@ -9,10 +9,12 @@ use model::{Exemplar, Labels, LabelsBuilder, Metadata, MetricType, Timestamp, re
 use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 
 use super::{Context, Counts, MAX_AHEAD};
-use crate::cache::{Cache, EntryId};
+use crate::cache::{Entry as Known, EntryId, Found, Scan};
 use crate::error::Error;
+use crate::fetch::BODY_BYTES_MAX;
 use crate::limits;
 use crate::target::{MetadataMap, labels_text};
+use crate::text_hash::TextHash;
 
 /// Scrapes for which metadata outlives its metric family.
 const METADATA_SCRAPES_MAX: u64 = 10;
@@ -36,9 +38,13 @@ pub(crate) struct Columns {
 #[derive(Debug, Clone, Copy)]
 struct Origin {
     entry: EntryId,
+    /// Where the text of the series lies in the body. A body is no longer than this can say.
+    text: [u32; 2],
     /// Whether its line was unknown before.
     new: bool,
 }
+
+const _: () = assert!(BODY_BYTES_MAX <= u32::MAX as u64);
 
 impl Columns {
     fn clear(&mut self) {
@@ -48,6 +54,15 @@ impl Columns {
         self.exemplars.clear();
         self.origins.clear();
         self.own_times = false;
+    }
+
+    /// Bytes of memory they take, exemplars' labels not counted.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.series.capacity() * size_of::<SeriesRef>()
+            + self.times.capacity() * size_of::<Timestamp>()
+            + self.values.capacity() * size_of::<f64>()
+            + self.exemplars.capacity() * size_of::<(u32, Exemplar)>()
+            + self.origins.capacity() * size_of::<Origin>()
     }
 }
 
@@ -64,7 +79,8 @@ struct Refusals {
 /// Appends the samples of `body`.
 pub(super) fn ingest(
     context: &Context,
-    cache: &mut Cache,
+    scan: &mut Scan<'_>,
+    columns: &mut Columns,
     appender: &mut dyn Appender,
     body: &[u8],
     content_type: Option<&str>,
@@ -82,14 +98,15 @@ pub(super) fn ingest(
             "Invalid content type on scrape, using fallback setting."
         );
     }
-    let mut columns = context.spare_columns.take();
+    scan.reads(choice.format);
     columns.clear();
     let metadata = context.target.metadata_map();
     let mut metadata = metadata.lock();
     let mut run = Run {
         context,
-        cache,
-        columns: &mut columns,
+        body,
+        scan,
+        columns,
         metadata: &mut metadata,
         counts,
         refusals: Refusals::default(),
@@ -108,18 +125,18 @@ pub(super) fn ingest(
     };
     run.warn();
     if appended.is_ok() {
-        let scrape = run.cache.scrape();
+        let scrape = run.scan.scrape();
         run.metadata
             .retain(|_, (_, seen)| scrape.saturating_sub(*seen) <= METADATA_SCRAPES_MAX);
     }
-    context.spare_columns.give_back(columns);
     appended
 }
 
 /// One body on its way.
-struct Run<'a> {
+struct Run<'a, 's> {
     context: &'a Context,
-    cache: &'a mut Cache,
+    body: &'a [u8],
+    scan: &'a mut Scan<'s>,
     columns: &'a mut Columns,
     metadata: &'a mut MetadataMap,
     counts: &'a mut Counts,
@@ -130,25 +147,26 @@ struct Run<'a> {
     time_max: Timestamp,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     fn parse(&mut self, parser: &mut Parser<'_>, appender: &mut dyn Appender) -> Result<(), Error> {
         loop {
-            let expected = self.cache.expected();
-            let known =
-                expected.and_then(|(id, text)| parser.next_known(text).map(|series| (id, series)));
-            if let Some((id, series)) = known {
-                self.counts.scraped += 1;
-                let repeated = self.cache.see(id).repeated;
-                self.take_known(id, repeated, &series);
-                continue;
+            if let Some(expected) = self.scan.expected() {
+                let is_known = |text: &[u8]| self.scan.hash(text) == expected.hash;
+                if let Some(series) = parser.next_known(expected.length, is_known) {
+                    self.counts.scraped += 1;
+                    let found = self.scan.see(expected.id);
+                    self.take_known(&found, &series);
+                    continue;
+                }
             }
             match parser.next_entry()? {
                 None => return Ok(()),
                 Some(Entry::Series(series)) => {
                     self.counts.scraped += 1;
-                    match self.cache.find(series.text) {
-                        Some(found) => self.take_known(found.id, found.repeated, &series),
-                        None => self.take_new(&series, parser.metric_type(), appender)?,
+                    let hash = self.scan.hash(series.text);
+                    match self.scan.find(hash) {
+                        Some(found) => self.take_known(&found, &series),
+                        None => self.take_new(&series, hash, parser.metric_type(), appender)?,
                     }
                 }
                 Some(Entry::Help { name, text }) => {
@@ -176,7 +194,7 @@ impl Run<'_> {
         if family.len() > DESCRIPTION_BYTES_MAX {
             return;
         }
-        let scrape = self.cache.scrape();
+        let scrape = self.scan.scrape();
         let family = String::from_utf8_lossy(family);
         if !self.metadata.contains_key(family.as_ref()) {
             self.metadata
@@ -213,17 +231,17 @@ impl Run<'_> {
         true
     }
 
-    fn take_known(&mut self, id: EntryId, repeated: bool, series: &Series<'_>) {
-        let Some(entry) = self.cache.entry(id) else {
+    fn take_known(&mut self, found: &Found, series: &Series<'_>) {
+        let Some(entry) = self.scan.entry(found.id) else {
             return;
         };
-        if entry.dropped {
+        if entry.metric_type().is_none() {
             return;
         }
-        let reference = entry.series;
+        let reference = entry.series();
         self.counts.after_relabelling += 1;
         let own_time = self.own_time(series);
-        if repeated && own_time.is_none() {
+        if found.repeated && own_time.is_none() {
             self.refusals.duplicate += 1;
             self.context.metrics.duplicate_timestamp.inc();
             return;
@@ -233,29 +251,23 @@ impl Run<'_> {
             return;
         }
         if own_time.is_none() || self.context.options.track_timestamps_staleness {
-            self.cache.track(id);
+            self.scan.track(found.id);
         }
-        self.push(
-            reference,
-            Origin {
-                entry: id,
-                new: false,
-            },
-            series,
-            own_time,
-        );
+        let origin = self.origin(found.id, series.text, false);
+        self.push(reference, origin, series, own_time);
     }
 
     fn take_new(
         &mut self,
         series: &Series<'_>,
+        hash: TextHash,
         metric_type: MetricType,
         appender: &mut dyn Appender,
     ) -> Result<(), Error> {
         let labels = match final_labels(self.context, series.text, metric_type) {
             Ok(Some(labels)) => labels,
             Ok(None) => {
-                self.cache.insert(series.text, metric_type, None);
+                self.scan.insert(hash, series.text.len(), None);
                 return Ok(());
             }
             Err(err) => {
@@ -271,21 +283,31 @@ impl Run<'_> {
             return Ok(());
         }
         let reference = appender.series(&labels)?;
-        let id = self.cache.insert(series.text, metric_type, Some(reference));
+        let known = Some((reference, metric_type));
+        let id = self.scan.insert(hash, series.text.len(), known);
         if own_time.is_none() || self.context.options.track_timestamps_staleness {
-            self.cache.track(id);
+            self.scan.track(id);
         }
         self.counts.series_added += 1;
-        self.push(
-            reference,
-            Origin {
-                entry: id,
-                new: true,
-            },
-            series,
-            own_time,
-        );
+        let origin = self.origin(id, series.text, true);
+        self.push(reference, origin, series, own_time);
         Ok(())
+    }
+
+    /// Where a sample comes from. `text` is a part of the body.
+    fn origin(&self, entry: EntryId, text: &[u8], new: bool) -> Origin {
+        let start = text.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
+        Origin {
+            entry,
+            text: [start as u32, text.len() as u32],
+            new,
+        }
+    }
+
+    /// The text of the series that a sample came from.
+    fn text_of(&self, origin: Origin) -> &[u8] {
+        let [start, length] = origin.text.map(|number| number as usize);
+        self.body.get(start..start + length).unwrap_or_default()
     }
 
     fn push(
@@ -382,7 +404,7 @@ impl Run<'_> {
                 if origin.new {
                     self.counts.series_added = self.counts.series_added.saturating_sub(1);
                 } else {
-                    self.cache.untrack(origin.entry);
+                    self.scan.untrack(origin.entry);
                 }
             }
         }
@@ -406,16 +428,18 @@ impl Run<'_> {
             ) else {
                 continue;
             };
-            let Some(entry) = self.cache.entry_mut(origin.entry) else {
+            let Some(metric_type) = self.scan.entry(origin.entry).and_then(Known::metric_type)
+            else {
                 continue;
             };
-            // The labels are not kept: this is rare.
-            let labels = final_labels(self.context, entry.text(), entry.metric_type)?;
+            // Neither labels nor texts are kept: this is rare.
+            let labels = final_labels(self.context, self.text_of(*origin), metric_type)?;
             let Some(labels) = labels else {
                 continue;
             };
-            entry.series = appender.series(&labels)?;
-            again.series.push(entry.series);
+            let series = appender.series(&labels)?;
+            self.scan.set_series(origin.entry, series);
+            again.series.push(series);
             again.times.push(*time);
             again.values.push(*value);
             again.origins.push(Origin {

@@ -164,6 +164,113 @@ async fn too_many_targets_fail_every_scrape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn series_that_the_store_dropped_are_made_again() {
+    let address = serve(vec![ok("a{x=\"1\"} 1\na{x=\"2\"} 2\nb 3\n")]).await;
+    let scraping = Scraping::of(&address, |_| {});
+    let expected = scraping.transactions(2).await[0].clone();
+    scraping.store.forget();
+    let count = scraping.store.transactions().len();
+    let transactions = scraping.transactions(count + 3).await;
+    let last = transactions.last().unwrap();
+    let shown = |samples: &[crate::store::Committed]| -> Vec<(String, f64)> {
+        let scraped = samples.iter().filter(|(_, _, value)| *value >= 1.0);
+        let mut shown: Vec<(String, f64)> = scraped
+            .map(|(labels, _, value)| (labels.clone(), *value))
+            .filter(|(labels, _)| !labels.contains("scrape_"))
+            .collect();
+        shown.sort_by(|one, other| one.0.cmp(&other.0));
+        shown
+    };
+    assert_eq!(shown(last), shown(&expected));
+    assert_eq!(shown(last).len(), 4);
+}
+
+/// Every order, gap and repetition of lines gives what somebody would read who sees the body for the
+/// first time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_of_lines_changes_no_sample() {
+    let line = |number: u64| match number % 4 {
+        0 => format!("# HELP f{number} text\n# TYPE f{number} gauge\nf{number} {number}\n"),
+        1 => format!("f{{x=\"{number}\"}} {number}\n"),
+        2 => format!("f{{x=\"{number}\",y=\"}} 1\"}} {number}\n"),
+        _ => format!("f{number}{{}} {number}\n"),
+    };
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let bodies: Vec<Vec<u64>> = (0..40)
+        .map(|_| {
+            let mut numbers: Vec<u64> = (1..20).collect();
+            for at in 0..numbers.len() {
+                random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                let other = (random >> 40) as usize % numbers.len();
+                match random >> 60 {
+                    0..2 => numbers.swap(at, other),
+                    2 => {
+                        numbers.remove(other);
+                        numbers.insert(0, 100 + random % 50);
+                    }
+                    _ => {}
+                }
+            }
+            numbers.dedup();
+            numbers
+        })
+        .collect();
+    let answers = bodies.iter().map(|numbers| {
+        let lines: String = numbers.iter().map(|number| line(*number)).collect();
+        ok(&lines)
+    });
+    let address = serve(answers.collect()).await;
+    let scraping = Scraping::of(&address, |options| options.scrape_timeout_ms = 20);
+    let transactions = scraping.transactions(bodies.len()).await;
+    let mut before: Vec<String> = Vec::new();
+    for (numbers, transaction) in bodies.iter().zip(&transactions) {
+        if value(transaction, "up") != Some(1.0) {
+            // A slow machine: the scrape took longer than its interval.
+            before.clear();
+            continue;
+        }
+        let scraped: Vec<_> = transaction
+            .iter()
+            .filter(|(labels, _, _)| labels.starts_with("{__name__=\"f"))
+            .collect();
+        let live: Vec<f64> = scraped
+            .iter()
+            .filter(|sample| !is_stale(sample.2))
+            .map(|sample| sample.2)
+            .collect();
+        let mut expected: Vec<f64> = Vec::new();
+        for number in numbers {
+            let number = *number as f64;
+            if !expected.contains(&number) {
+                expected.push(number);
+            }
+        }
+        assert_eq!(live, expected);
+        let mut ended: Vec<String> = scraped
+            .iter()
+            .filter(|sample| is_stale(sample.2))
+            .map(|sample| sample.0.clone())
+            .collect();
+        let now: Vec<String> = scraped
+            .iter()
+            .filter(|sample| !is_stale(sample.2))
+            .map(|sample| sample.0.clone())
+            .collect();
+        if !before.is_empty() {
+            let mut gone: Vec<String> = before
+                .iter()
+                .filter(|labels| !now.contains(labels))
+                .cloned()
+                .collect();
+            gone.sort();
+            ended.sort();
+            assert_eq!(ended, gone);
+        }
+        before = now;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metadata_and_exemplars_are_kept() {
     let body = b"# TYPE a_seconds counter\n# UNIT a_seconds seconds\n# HELP a_seconds Help.\n\
         a_seconds_total 1 # {id=\"x\"} 0.5\n# EOF\n";

@@ -22,9 +22,18 @@ struct Inner {
     /// One entry a transaction.
     transactions: Vec<Vec<Committed>>,
     exemplars: usize,
+    /// References that were given out so far and are unknown now.
+    forgotten: u64,
 }
 
 impl Store {
+    /// Drops all series, as a head may that has had no samples of them for long.
+    pub(crate) fn forget(&self) {
+        let mut inner = self.inner.lock();
+        inner.forgotten += inner.series.len() as u64;
+        inner.series.clear();
+    }
+
     /// What was committed, one entry a transaction.
     pub(crate) fn transactions(&self) -> Vec<Vec<Committed>> {
         self.inner.lock().transactions.clone()
@@ -54,7 +63,7 @@ struct Transaction {
 impl Appender for Transaction {
     fn series(&mut self, labels: &Labels) -> Result<SeriesRef, AppendError> {
         let mut inner = self.store.inner.lock();
-        let next = SeriesRef(inner.series.len() as u64 + 1);
+        let next = SeriesRef(inner.forgotten + inner.series.len() as u64 + 1);
         Ok(*inner.series.entry(labels.clone()).or_insert(next))
     }
 
@@ -72,7 +81,9 @@ impl Appender for Transaction {
                 BatchTimes::Same(time) => time,
                 BatchTimes::Each(times) => times[position],
             };
-            if inner
+            if series.0 <= inner.forgotten {
+                results.push((position as u32, AppendError::UnknownSeries));
+            } else if inner
                 .newest
                 .get(series)
                 .is_some_and(|newest| *newest > time)
@@ -102,7 +113,9 @@ impl Appender for Transaction {
         }
         let samples = self.samples.into_iter();
         let committed = samples
-            .map(|(series, time, value)| (names[&series].clone(), time, value))
+            .map(|(series, time, value)| {
+                (names.get(&series).cloned().unwrap_or_default(), time, value)
+            })
             .collect();
         inner.transactions.push(committed);
         inner.exemplars += self.exemplars;

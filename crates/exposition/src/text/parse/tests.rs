@@ -2,7 +2,7 @@
 
 use super::*;
 
-use crate::{Format, Parser};
+use crate::{Format, Parser, check_known};
 
 /// Bodies that the reference refuses, with the error it reports for them.
 const REFUSED: &[(&[u8], &str)] = &[
@@ -262,6 +262,7 @@ fn the_quick_reader_agrees_on_damaged_bodies() {
 
 #[test]
 fn a_known_line_reads_as_an_unknown_one() {
+    let mut known = 0;
     for (body, _) in TAKEN {
         for entry in parse(body).0 {
             let Entry::Series(expected) = entry else {
@@ -269,8 +270,10 @@ fn a_known_line_reads_as_an_unknown_one() {
             };
             let at = expected.text.as_ptr() as usize - body.as_ptr() as usize;
             let mut parser = Parser::new(Format::Text, &body[at..]);
-            if let Some(series) = parser.next_known(expected.text) {
+            let is_known = |text: &[u8]| text == expected.text;
+            if let Some(series) = parser.next_known(expected.text.len(), is_known) {
                 assert_eq!(format!("{series:?}"), format!("{expected:?}"));
+                known += 1;
             }
             let mut labels = Vec::new();
             // Must not fail for another reason than names that are no UTF-8.
@@ -278,6 +281,28 @@ fn a_known_line_reads_as_an_unknown_one() {
                 crate::series_text::pairs(expected.text, MetricType::Unknown, &mut labels)
             {
                 assert!(err.to_string().starts_with("invalid metric name"), "{err}");
+            }
+        }
+    }
+    assert!(known > 5, "the known way is hardly ever taken: {known}");
+}
+
+#[test]
+fn knowing_lines_changes_nothing_about_damaged_bodies() {
+    let bodies = || TAKEN.iter().map(|(body, _)| *body);
+    for learned in bodies() {
+        for seed in REFUSED.iter().map(|(body, _)| *body).chain(bodies()) {
+            check_known(Format::Text, learned, seed);
+        }
+        for cut in 0..=learned.len() {
+            check_known(Format::Text, learned, &learned[..cut]);
+        }
+        for index in 0..learned.len() {
+            for flip in [1_u8, 2, 0x20, 0x80, learned[index]] {
+                let mut damaged = learned.to_vec();
+                damaged[index] ^= flip;
+                check_known(Format::Text, learned, &damaged);
+                check_known(Format::Text, &damaged, learned);
             }
         }
     }
@@ -289,5 +314,13 @@ proptest::proptest! {
         body in "([ab_:]{1,2}|\\{|\\}|[a]=\"[b\\\\]{0,2}\"|,|\"|\\\\| |\n|\t|[0-9.eE+-]{1,3}|# (HELP|TYPE|EOF|UNIT)? ?|\\x00|NaN|é){0,24}"
     ) {
         both_readers_agree(body.as_bytes());
+    }
+
+    #[test]
+    fn knowing_lines_changes_nothing(
+        learned in "(\n?[ab]{1,2} ?(\\{([a]=\"[b\\\\]{0,2}\",?){0,2}\\})? ?[0-9]{1,2}( [0-9])?\n){0,6}",
+        body in "(\n?[ab]{1,2} ?(\\{([a]=\"[b\\\\]{0,2}\",?){0,2}\\})? ?[0-9]{1,2}( [0-9])?[ {]?\n|# EOF|#a|a=){0,6}"
+    ) {
+        check_known(Format::Text, learned.as_bytes(), body.as_bytes());
     }
 }
