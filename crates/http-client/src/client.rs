@@ -1,17 +1,20 @@
 //! Clients, their connections, and requests.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, LOCATION,
-    USER_AGENT,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue,
+    LOCATION, USER_AGENT,
 };
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -85,8 +88,26 @@ pub struct Connection {
 #[derive(Debug)]
 struct Open {
     origin: Origin,
-    sender: http1::SendRequest<Full<Bytes>>,
+    link: Link,
     used: Instant,
+}
+
+/// What a connection is between requests.
+#[derive(Debug)]
+enum Link {
+    Running(Running),
+    /// Nothing but the stream: no task, no buffers.
+    Resting(Stream),
+}
+
+/// A stream with HTTP spoken on it by a task.
+#[derive(Debug)]
+struct Running {
+    sender: http1::SendRequest<Full<Bytes>>,
+    /// The stream, after the task's end.
+    stream: oneshot::Receiver<Stream>,
+    /// Whether the last answer said that there may be another one.
+    persists: bool,
 }
 
 /// How an attempt on a connection ended without an answer.
@@ -193,16 +214,23 @@ impl Connection {
             }
         }
         loop {
-            let (mut open, reused) = match self.reusable(&origin, deadline).await {
-                Some(open) => (open, true),
-                None => (connect(&origin, &shared.tls, deadline).await?, false),
+            let (mut running, reused) = match self.reusable(&origin, deadline).await {
+                Some(running) => (running, true),
+                None => {
+                    let stream = dial::dial(&origin, &shared.tls, deadline).await?;
+                    (start(stream).await?, false)
+                }
             };
             let message = message(request, headers.clone())?;
-            match attempt(&mut open, message, reused, deadline).await {
+            match attempt(&mut running, message, reused, deadline).await {
                 Ok(answer) => {
-                    open.used = Instant::now();
-                    self.open = Some(open);
                     let (parts, incoming) = answer.into_parts();
+                    running.persists = persists(parts.version, &parts.headers);
+                    self.open = Some(Open {
+                        origin,
+                        link: Link::Running(running),
+                        used: Instant::now(),
+                    });
                     let body = Body::new(incoming, deadline);
                     return Ok(Response {
                         status: parts.status,
@@ -217,54 +245,110 @@ impl Connection {
     }
 
     /// The open connection, if it fits and is ready for a request.
-    async fn reusable(&mut self, origin: &Origin, deadline: Instant) -> Option<Open> {
-        let mut open = self.open.take()?;
+    async fn reusable(&mut self, origin: &Origin, deadline: Instant) -> Option<Running> {
+        let open = self.open.take()?;
         if open.origin != *origin || open.used.elapsed() > IDLE_MAX {
             return None;
         }
-        match timeout_at(deadline, open.sender.ready()).await {
-            Ok(Ok(())) => Some(open),
-            _ => None,
+        match open.link {
+            Link::Running(mut running) => {
+                let ready = timeout_at(deadline, running.sender.ready()).await;
+                matches!(ready, Ok(Ok(()))).then_some(running)
+            }
+            Link::Resting(stream) => start(stream).await.ok(),
         }
+    }
+
+    /// Gives back what the connection has for a request, some 20 KiB: for those who ask seldom. Only
+    /// to be called when the last answer's body was read to its end. The next request finds the
+    /// connection open.
+    pub async fn rest(&mut self, deadline: Instant) {
+        let Some(Open { origin, link, used }) = self.open.take() else {
+            return;
+        };
+        let stream = match link {
+            Link::Resting(stream) => stream,
+            Link::Running(running) if !running.persists => {
+                // Closed from the other side soon, and left alone until then.
+                let link = Link::Running(running);
+                self.open = Some(Open { origin, link, used });
+                return;
+            }
+            Link::Running(Running { sender, stream, .. }) => {
+                // The task ends when nobody can ask any more and nothing is under way.
+                drop(sender);
+                match timeout_at(deadline, stream).await {
+                    Ok(Ok(stream)) => stream,
+                    // It broke meanwhile.
+                    _ => return,
+                }
+            }
+        };
+        let link = Link::Resting(stream);
+        self.open = Some(Open { origin, link, used });
     }
 }
 
-async fn connect(origin: &Origin, tls: &Tls, deadline: Instant) -> Result<Open, Failure> {
-    let stream = dial::dial(origin, tls, deadline).await?;
-    let sender = match stream {
-        Stream::Plain(io) => handshake(io).await?,
-        Stream::Tls(io) => handshake(*io).await?,
-    };
-    Ok(Open {
-        origin: origin.clone(),
-        sender,
-        used: Instant::now(),
-    })
+/// Speaks HTTP on a stream.
+async fn start(stream: Stream) -> Result<Running, Failure> {
+    match stream {
+        Stream::Plain(io) => handshake(io, Stream::Plain).await,
+        Stream::Tls(io) => handshake(*io, |io| Stream::Tls(Box::new(io))).await,
+    }
 }
 
-async fn handshake<T>(io: T) -> Result<http1::SendRequest<Full<Bytes>>, Failure>
+async fn handshake<T>(
+    io: T,
+    wrap: impl FnOnce(T) -> Stream + Send + 'static,
+) -> Result<Running, Failure>
 where
     T: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
     let (sender, connection) = http1::handshake(io)
         .await
         .map_err(|err| Failure::Transport(dial::root_text(&err)))?;
+    let (give_back, stream) = oneshot::channel();
     // Ends when the sender is dropped or the peer closes; errors reach the request's waiter.
     tokio::spawn(async move {
-        if let Err(err) = connection.await {
-            tracing::debug!(component = "http client", err = %err, "Connection ended");
+        match connection.without_shutdown().await {
+            Ok(mut parts) => {
+                // Bytes that nobody asked for cannot belong to the next answer.
+                if !parts.read_buf.is_empty() || give_back.is_closed() {
+                    let io = &mut parts.io;
+                    let _ = poll_fn(|context| Pin::new(&mut *io).poll_shutdown(context)).await;
+                    return;
+                }
+                let _ = give_back.send(wrap(parts.io));
+            }
+            Err(err) => {
+                tracing::debug!(component = "http client", err = %err, "Connection ended");
+            }
         }
     });
-    Ok(sender)
+    Ok(Running {
+        sender,
+        stream,
+        persists: false,
+    })
+}
+
+/// Whether the peer keeps the connection after its answer.
+fn persists(version: Version, headers: &HeaderMap) -> bool {
+    let closes = |value: &HeaderValue| {
+        let options = value.as_bytes().split(|byte| *byte == b',');
+        let mut options = options.map(<[u8]>::trim_ascii);
+        options.any(|option| option.eq_ignore_ascii_case(b"close"))
+    };
+    version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(closes)
 }
 
 async fn attempt(
-    open: &mut Open,
+    running: &mut Running,
     message: http::Request<Full<Bytes>>,
     reused: bool,
     deadline: Instant,
 ) -> Result<http::Response<Incoming>, Attempt> {
-    match timeout_at(deadline, open.sender.send_request(message)).await {
+    match timeout_at(deadline, running.sender.send_request(message)).await {
         Err(_) => Err(Attempt::Failed(Failure::Timeout)),
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(err)) => {

@@ -45,6 +45,7 @@ impl Origin {
 }
 
 /// A stream a connection runs on.
+#[derive(Debug)]
 pub(crate) enum Stream {
     Plain(TokioIo<TcpStream>),
     Tls(Box<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>>),

@@ -90,6 +90,8 @@ pub(crate) async fn fetch(
             BodyError::TooLarge => Error::BodySizeLimit,
             other => Error::Body(other.to_string()),
         })?;
+    // Most of the time a target is not asked anything.
+    connection.rest(deadline).await;
     Ok(Answer {
         body,
         gzip,

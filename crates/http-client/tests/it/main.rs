@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_client::options::{Auth, Text, TlsOptions};
-use http_client::{Client, ClientOptions, Error, Request};
+use http_client::{Client, ClientOptions, Connection, Error, Request};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -146,6 +146,82 @@ async fn a_dead_kept_connection_is_replaced() {
         let mut response = connection.send(request, deadline).await.unwrap();
         assert_eq!(response.body.collect(10).await.unwrap(), b"ok");
     }
+}
+
+/// Asks three times, at rest in between; the answers.
+async fn ask_and_rest(connection: &mut Connection, url: &str) -> Vec<Vec<u8>> {
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let request = Request::get(Url::parse(url).unwrap());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut response = connection.send(request, deadline).await.unwrap();
+        answers.push(response.body.collect(1000).await.unwrap());
+        connection.rest(deadline).await;
+        // Twice does no harm.
+        connection.rest(deadline).await;
+    }
+    answers
+}
+
+/// A server whose answers say which connection they came by, followed by `extra`; each connection has
+/// at most `answers_max`.
+async fn serve_numbered(extra: &'static str, answers_max: usize) -> String {
+    let connections = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    serve(move |mut stream| {
+        let number = connections.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        async move {
+            for _ in 0..answers_max {
+                if read_head(&mut stream).await.is_none() {
+                    return;
+                }
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}{extra}");
+                if stream.write_all(answer.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_at_rest_is_used_again() {
+    let client = Client::new(ClientOptions::default(), "test/1").unwrap();
+    let address = serve_numbered("", usize::MAX).await;
+    let answers = ask_and_rest(&mut client.connection(), &format!("http://{address}/")).await;
+    assert_eq!(answers, [b"0", b"0", b"0"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_died_at_rest_is_replaced() {
+    let client = Client::new(ClientOptions::default(), "test/1").unwrap();
+    let address = serve_numbered("", 1).await;
+    let answers = ask_and_rest(&mut client.connection(), &format!("http://{address}/")).await;
+    assert_eq!(answers, [b"0", b"1", b"2"]);
+}
+
+/// What comes behind an answer is not taken for the next one.
+#[tokio::test]
+async fn unasked_bytes_end_a_connection() {
+    let client = Client::new(ClientOptions::default(), "test/1").unwrap();
+    let extra = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+    let address = serve_numbered(extra, usize::MAX).await;
+    let answers = ask_and_rest(&mut client.connection(), &format!("http://{address}/")).await;
+    assert_eq!(answers, [b"0", b"1", b"2"]);
+}
+
+#[tokio::test]
+async fn a_tls_connection_rests_too() {
+    let authority = authority();
+    let address = serve_tls(&authority.server, None).await;
+    let tls = tls(TlsOptions {
+        ca: Some(Text::inline(&authority.ca)),
+        ..TlsOptions::default()
+    });
+    let client = Client::new(tls, "test/1").unwrap();
+    let url = format!("https://{}/", address.replace("127.0.0.1", "localhost"));
+    let answers = ask_and_rest(&mut client.connection(), &url).await;
+    assert!(answers.iter().all(|answer| answer.starts_with(b"GET / ")));
 }
 
 /// An authority, and certificates it signed, as PEM.
