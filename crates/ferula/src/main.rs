@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Many small allocations of different lifetimes are what this program does.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 /// What to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

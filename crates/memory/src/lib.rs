@@ -1,8 +1,11 @@
-//! Memory that is not simply allocated. The only crate in which `unsafe` code may live.
+//! Memory that is not simply allocated, and the allocator of what is. The only crate in which `unsafe`
+//! code may live.
 
+pub mod allocator;
 pub mod budget;
 pub mod file_map;
 pub mod growing_map;
 
+pub use allocator::Allocator;
 pub use file_map::FileMap;
 pub use growing_map::GrowingMap;

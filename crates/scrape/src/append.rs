@@ -5,6 +5,7 @@ mod inflate;
 mod ingest;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use model::Timestamp;
@@ -16,6 +17,7 @@ use telemetry::Gauge;
 use crate::cache::{Cache, Scan, Scratch};
 use crate::error::Error;
 use crate::fetch::Answer;
+use crate::metadata::Families;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::report::{Report, ReportSeries};
@@ -33,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) spare: Arc<Spare>,
     /// For the texts of all targets.
     pub(crate) text_key: Arc<TextKey>,
+    /// What all targets say of their families.
+    pub(crate) families: Arc<Families>,
 }
 
 /// What one loop's scrapes keep from one to the next.
@@ -72,20 +76,35 @@ impl Drop for Counted {
 pub(crate) struct Tools {
     columns: Columns,
     scratch: Scratch,
+    /// Bytes of them that [`Spare`] has counted.
+    counted: usize,
 }
 
 /// Tools that no scrape uses at the moment: as many as scrapes were appended at once, which the
 /// worker pool bounds. They keep their memory, which a loop of its own would keep for each target.
 #[derive(Debug, Default)]
-pub(crate) struct Spare(Mutex<Vec<Tools>>);
+pub(crate) struct Spare {
+    tools: Mutex<Vec<Tools>>,
+    bytes: AtomicUsize,
+}
 
 impl Spare {
     fn take(&self) -> Tools {
-        self.0.lock().pop().unwrap_or_default()
+        self.tools.lock().pop().unwrap_or_default()
     }
 
-    fn give_back(&self, tools: Tools) {
-        self.0.lock().push(tools);
+    fn give_back(&self, mut tools: Tools) {
+        let bytes = tools.columns.heap_bytes() + tools.scratch.heap_bytes();
+        // Wraps around where they shrank, and so does the sum.
+        let grown = bytes.wrapping_sub(tools.counted);
+        self.bytes.fetch_add(grown, Ordering::Relaxed);
+        tools.counted = bytes;
+        self.tools.lock().push(tools);
+    }
+
+    /// Bytes of memory that all tools take, those in use as when they were taken.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -150,7 +169,8 @@ pub(crate) fn scrape(
     report.after_relabelling = counts.after_relabelling;
     report.series_added = counts.series_added;
     finish(context, state, appender, Some(&report), time);
-    let bytes = state.cache.heap_bytes();
+    let metadata = context.target.metadata_map();
+    let bytes = state.cache.heap_bytes() + metadata.lock().heap_bytes();
     state.counted.set(&context.metrics.cache_bytes, bytes);
     context.target.report(LastScrape {
         health: if report.up { Health::Up } else { Health::Down },

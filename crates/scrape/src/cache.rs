@@ -432,7 +432,11 @@ mod tests {
     #[test]
     fn another_order_is_the_one_expected_next() {
         let mut bench = Bench::new();
+        bench.scan(&["c", "d", "a", "b"]).end(true);
         bench.scan(&["a", "b", "c", "d"]).end(true);
+        let scan = bench.begin();
+        let first = scan.expected().map(|expected| expected.hash);
+        assert_eq!(first, Some(scan.hash(b"a")));
         bench.scan(&["d", "a", "a", "new", "b"]).end(true);
         let mut scan = bench.begin();
         for text in ["d", "a", "new", "b"] {

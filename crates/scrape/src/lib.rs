@@ -8,7 +8,7 @@
 //! - `append`: inflate, parse, relabel, append, report, commit: one transaction a scrape, on the
 //!   worker pool. `cache` knows the target's lines by hashes (`text_hash`); [`limits`] and `report`
 //!   are its parts.
-//! - [`metrics`]: our own metrics.
+//! - `metadata`: what targets say about their metric families; [`metrics`]: our own metrics.
 //!
 //! Flow: discovery's groups → [`Manager::apply_targets`] → pool sync → loops → fetch → append.
 //!
@@ -24,6 +24,7 @@ mod error;
 mod fetch;
 pub mod limits;
 pub mod manager;
+mod metadata;
 pub mod metrics;
 pub mod offset;
 pub mod options;

@@ -9,6 +9,8 @@ use model::Labels;
 use parking_lot::Mutex;
 use stdx::pool::Pool;
 use storage::Appendable;
+use telemetry::Registry;
+use telemetry::metrics::Kind;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
@@ -61,6 +63,7 @@ impl Manager {
             offset_seed: 0,
             spare: Arc::default(),
             text_key: Arc::new(TextKey::random()),
+            families: Arc::default(),
             timestamp_tolerance: options.timestamp_tolerance,
         };
         Self {
@@ -69,6 +72,24 @@ impl Manager {
                 pools: Mutex::default(),
             }),
         }
+    }
+
+    /// Registers metrics about memory that all jobs share.
+    pub fn register(&self, registry: &Registry) {
+        let families = self.inner.shared.families.clone();
+        registry.function(
+            "ferula_scrape_metadata_memory_bytes",
+            "Bytes of memory that descriptions of metric families take, which targets share.",
+            Kind::Gauge,
+            move || families.heap_bytes() as f64,
+        );
+        let spare = self.inner.shared.spare.clone();
+        registry.function(
+            "ferula_scrape_buffers_memory_bytes",
+            "Bytes of memory that those who append scrapes work with.",
+            Kind::Gauge,
+            move || spare.heap_bytes() as f64,
+        );
     }
 
     /// Makes exactly these jobs exist; those that did not change go on undisturbed.

@@ -158,7 +158,7 @@ impl Metrics {
             ),
             cache_bytes: registry.gauge(
                 "ferula_scrape_cache_memory_bytes",
-                "Bytes of memory that the known lines of all targets take.",
+                "Bytes of memory that the known lines and metric families of all targets take.",
             ),
             duplicate_timestamp: counter(
                 "prometheus_target_scrapes_sample_duplicate_timestamp_total",

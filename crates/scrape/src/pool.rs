@@ -13,6 +13,7 @@ use storage::Appendable;
 
 use crate::append::{Context, Spare};
 use crate::error::Error;
+use crate::metadata::Families;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::scrape_loop::{Command, LoopHandle, ScrapeLoop};
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) offset_seed: u64,
     pub(crate) spare: Arc<Spare>,
     pub(crate) text_key: Arc<TextKey>,
+    pub(crate) families: Arc<Families>,
     pub(crate) timestamp_tolerance: Option<Duration>,
 }
 
@@ -267,6 +269,7 @@ impl ScrapePool {
                 metrics: self.shared.metrics.clone(),
                 spare: self.shared.spare.clone(),
                 text_key: self.shared.text_key.clone(),
+                families: self.shared.families.clone(),
             },
             state: state.unwrap_or_default(),
             connection: self.client.connection(),

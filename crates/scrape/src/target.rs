@@ -13,6 +13,7 @@ use model::label_name::{
 use model::{Labels, LabelsBuilder, Metadata, Timestamp, relabel};
 use parking_lot::Mutex;
 
+use crate::metadata::TargetMetadata;
 use crate::offset::fnv1a;
 use crate::options::JobOptions;
 
@@ -70,12 +71,8 @@ pub struct Target {
 struct State {
     discovered: Option<Arc<Discovered>>,
     last: LastScrape,
-    /// By metric family.
-    metadata: Arc<Mutex<MetadataMap>>,
+    metadata: Arc<Mutex<TargetMetadata>>,
 }
-
-/// Metadata of a target's metric families, and in which scrape each was last seen.
-pub(crate) type MetadataMap = BTreeMap<String, (Metadata, u64)>;
 
 /// What discovery said about a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,39 +195,20 @@ impl Target {
 
     /// Metadata of all metric families, sorted by name.
     pub fn metadata(&self) -> Vec<(String, Metadata)> {
-        let map = self.metadata_map();
-        let map = map.lock();
-        map.iter()
-            .map(|(name, (metadata, _))| (name.clone(), metadata.clone()))
-            .collect()
+        self.metadata_map().lock().all()
     }
 
     /// Metadata of one metric family.
     pub fn metadata_of(&self, family: &str) -> Option<Metadata> {
-        self.metadata_map()
-            .lock()
-            .get(family)
-            .map(|(metadata, _)| metadata.clone())
+        self.metadata_map().lock().get(family)
     }
 
     /// Number of metric families with metadata, and the bytes of their names and metadata.
     pub fn metadata_size(&self) -> (usize, usize) {
-        let map = self.metadata_map();
-        let map = map.lock();
-        let bytes = map
-            .iter()
-            .map(|(name, (metadata, _))| {
-                // The reference counts the type's name here.
-                name.len()
-                    + metadata.help.len()
-                    + metadata.unit.len()
-                    + metadata.metric_type.as_str().len()
-            })
-            .sum();
-        (map.len(), bytes)
+        self.metadata_map().lock().size()
     }
 
-    pub(crate) fn metadata_map(&self) -> Arc<Mutex<MetadataMap>> {
+    pub(crate) fn metadata_map(&self) -> Arc<Mutex<TargetMetadata>> {
         self.state.lock().metadata.clone()
     }
 

@@ -4,7 +4,10 @@ use std::fs;
 use std::num::NonZero;
 use std::path::Path;
 
+use memory::allocator;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use telemetry::Registry;
+use telemetry::metrics::Kind;
 
 /// Raises the soft limit of open files to the hard one; returns both as they are then.
 pub fn raise_open_files() -> (Option<u64>, Option<u64>) {
@@ -29,6 +32,25 @@ pub fn avoid_huge_pages() {
     if let Err(err) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!(err = %err, "Could not switch off huge pages");
     }
+}
+
+/// Says how much of the memory is allocated and what the allocator takes on top.
+pub fn register_heap(registry: &Registry) {
+    registry.function(
+        "ferula_heap_allocated_bytes",
+        "Bytes that are allocated, whatever for; metrics of single parts are parts of it.",
+        Kind::Gauge,
+        || allocator::allocated_bytes() as f64,
+    );
+    registry.function(
+        "ferula_heap_overhead_memory_bytes",
+        "Bytes that the allocator has from the system beyond what is allocated: rounded sizes and places that are free.",
+        Kind::Gauge,
+        || {
+            let committed = allocator::committed_bytes().unwrap_or(0);
+            committed.saturating_sub(allocator::allocated_bytes()) as f64
+        },
+    );
 }
 
 /// Threads worth running at a time: processors we may run on and, with `fit_quota`, the

@@ -136,6 +136,7 @@ impl Parts {
             user_agent: user_agent(),
             timestamp_tolerance: settings.timestamp_tolerance(),
         });
+        scrape.register(registry);
         let interval = settings.duration("scrape.discovery-reload-interval");
         let metrics = ManagerMetrics::new(registry);
         let (discovery, target_sets) =
@@ -391,6 +392,7 @@ impl Requests {
 fn registry() -> Registry {
     let registry = Registry::new();
     telemetry::process::register(&registry);
+    limits::register_heap(&registry);
     identity::register(&registry);
     registry
 }

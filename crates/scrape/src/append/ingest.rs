@@ -13,7 +13,8 @@ use crate::cache::{Entry as Known, EntryId, Found, Scan};
 use crate::error::Error;
 use crate::fetch::BODY_BYTES_MAX;
 use crate::limits;
-use crate::target::{MetadataMap, labels_text};
+use crate::metadata::TargetMetadata;
+use crate::target::labels_text;
 use crate::text_hash::TextHash;
 
 /// Scrapes for which metadata outlives its metric family.
@@ -125,9 +126,8 @@ pub(super) fn ingest(
     };
     run.warn();
     if appended.is_ok() {
-        let scrape = run.scan.scrape();
-        run.metadata
-            .retain(|_, (_, seen)| scrape.saturating_sub(*seen) <= METADATA_SCRAPES_MAX);
+        let oldest = run.scan.scrape().saturating_sub(METADATA_SCRAPES_MAX);
+        run.metadata.forget_before(&context.families, oldest);
     }
     appended
 }
@@ -138,7 +138,7 @@ struct Run<'a, 's> {
     body: &'a [u8],
     scan: &'a mut Scan<'s>,
     columns: &'a mut Columns,
-    metadata: &'a mut MetadataMap,
+    metadata: &'a mut TargetMetadata,
     counts: &'a mut Counts,
     refusals: Refusals,
     /// Samples that count for the sample limit.
@@ -171,18 +171,20 @@ impl Run<'_, '_> {
                 }
                 Some(Entry::Help { name, text }) => {
                     let end = text.floor_char_boundary(DESCRIPTION_BYTES_MAX);
-                    self.describe(name, |metadata| {
-                        text[..end].clone_into(&mut metadata.help);
-                    });
+                    let help = &text[..end];
+                    let differs = |known: &Metadata| known.help != help;
+                    self.describe(name, differs, |known| help.clone_into(&mut known.help));
                 }
                 Some(Entry::Type { name, metric_type }) => {
-                    self.describe(name, |metadata| metadata.metric_type = metric_type);
+                    let differs = |known: &Metadata| known.metric_type != metric_type;
+                    self.describe(name, differs, |known| known.metric_type = metric_type);
                 }
                 Some(Entry::Unit { name, unit }) => {
                     let unit = unit.get(..DESCRIPTION_BYTES_MAX).unwrap_or(unit);
                     let unit = String::from_utf8_lossy(unit);
-                    self.describe(name, |metadata| {
-                        unit.as_ref().clone_into(&mut metadata.unit);
+                    let differs = |known: &Metadata| known.unit != unit;
+                    self.describe(name, differs, |known| {
+                        unit.as_ref().clone_into(&mut known.unit);
                     });
                 }
                 Some(Entry::Comment(_)) => {}
@@ -190,20 +192,20 @@ impl Run<'_, '_> {
         }
     }
 
-    fn describe(&mut self, family: &[u8], change: impl FnOnce(&mut Metadata)) {
+    fn describe(
+        &mut self,
+        family: &[u8],
+        differs: impl FnOnce(&Metadata) -> bool,
+        change: impl FnOnce(&mut Metadata),
+    ) {
         if family.len() > DESCRIPTION_BYTES_MAX {
             return;
         }
         let scrape = self.scan.scrape();
-        let family = String::from_utf8_lossy(family);
-        if !self.metadata.contains_key(family.as_ref()) {
-            self.metadata
-                .insert(family.as_ref().to_owned(), (Metadata::default(), scrape));
-        }
-        if let Some((metadata, seen)) = self.metadata.get_mut(family.as_ref()) {
-            *seen = scrape;
-            change(metadata);
-        }
+        let name = String::from_utf8_lossy(family);
+        let families = &self.context.families;
+        self.metadata
+            .describe(families, &name, scrape, differs, change);
     }
 
     /// The exposed time, if it is to be used.
