@@ -23,6 +23,7 @@ use crate::options::JobOptions;
 use crate::report::{Report, ReportSeries};
 use crate::target::{Health, LastScrape, Target};
 use crate::text_hash::TextKey;
+use inflate::Inflater;
 use ingest::Columns;
 
 /// What one loop's scrapes need and do not change.
@@ -74,10 +75,17 @@ impl Drop for Counted {
 /// What a scrape works with beside what its loop keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
-    columns: Columns,
-    scratch: Scratch,
+    inflater: Inflater,
+    desk: Desk,
     /// Bytes of them that [`Spare`] has counted.
     counted: usize,
+}
+
+/// Where lines become samples.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    columns: Columns,
+    scratch: Scratch,
 }
 
 /// Tools that no scrape uses at the moment: as many as scrapes were appended at once, which the
@@ -94,7 +102,8 @@ impl Spare {
     }
 
     fn give_back(&self, mut tools: Tools) {
-        let bytes = tools.columns.heap_bytes() + tools.scratch.heap_bytes();
+        let Desk { columns, scratch } = &tools.desk;
+        let bytes = columns.heap_bytes() + scratch.heap_bytes() + tools.inflater.heap_bytes();
         // Wraps around where they shrank, and so does the sum.
         let grown = bytes.wrapping_sub(tools.counted);
         self.bytes.fetch_add(grown, Ordering::Relaxed);
@@ -129,13 +138,14 @@ pub(crate) fn scrape(
         sample_limit: context.options.sample_limit,
         ..Report::default()
     };
+    let mut tools = context.spare.take();
+    let Tools { inflater, desk, .. } = &mut tools;
     let body = answer.and_then(|answer| {
-        let bytes =
-            inflate::uncompressed(answer.body, answer.gzip, context.options.body_size_limit)?;
+        let limit = context.options.body_size_limit;
+        let bytes = inflater.uncompressed(answer.body, answer.gzip, limit)?;
         Ok((bytes, answer.content_type))
     });
     let mut appender = context.store.appender();
-    let mut tools = context.spare.take();
     let mut counts = Counts::default();
     let error = match body {
         Ok((bytes, content_type)) => {
@@ -144,7 +154,7 @@ pub(crate) fn scrape(
             ingest_or_mark(
                 context,
                 state,
-                &mut tools,
+                desk,
                 &mut appender,
                 &bytes,
                 content_type,
@@ -157,7 +167,7 @@ pub(crate) fn scrape(
                 report.body_bytes = -1;
                 context.metrics.exceeded_body_size.inc();
             }
-            mark_all(context, state, &mut tools, &mut appender, time);
+            mark_all(context, state, desk, &mut appender, time);
             Some(err)
         }
     };
@@ -187,7 +197,7 @@ pub(crate) fn scrape(
 /// Ends the series of a target that went away, at `time`.
 pub(crate) fn end_of_run(context: &Context, state: &mut LoopState, time: Timestamp) {
     let mut appender = context.store.appender();
-    mark_all(context, state, &mut Tools::default(), &mut appender, time);
+    mark_all(context, state, &mut Desk::default(), &mut appender, time);
     finish(context, state, appender, None, time);
 }
 
@@ -200,7 +210,7 @@ pub(crate) fn end_of_run(context: &Context, state: &mut LoopState, time: Timesta
 fn ingest_or_mark(
     context: &Context,
     state: &mut LoopState,
-    tools: &mut Tools,
+    desk: &mut Desk,
     appender: &mut Box<dyn Appender>,
     body: &[u8],
     content_type: Option<&str>,
@@ -208,14 +218,14 @@ fn ingest_or_mark(
     counts: &mut Counts,
 ) -> Option<Error> {
     if body.is_empty() {
-        mark_all(context, state, tools, appender, time);
+        mark_all(context, state, desk, appender, time);
         return None;
     }
-    let mut scan = state.cache.begin(&mut tools.scratch, &context.text_key);
+    let mut scan = state.cache.begin(&mut desk.scratch, &context.text_key);
     let result = ingest::ingest(
         context,
         &mut scan,
-        &mut tools.columns,
+        &mut desk.columns,
         &mut **appender,
         body,
         content_type,
@@ -249,11 +259,11 @@ fn ingest_or_mark(
 fn mark_all(
     context: &Context,
     state: &mut LoopState,
-    tools: &mut Tools,
+    desk: &mut Desk,
     appender: &mut Box<dyn Appender>,
     time: Timestamp,
 ) {
-    let scan = state.cache.begin(&mut tools.scratch, &context.text_key);
+    let scan = state.cache.begin(&mut desk.scratch, &context.text_key);
     mark_and_end(context, scan, appender, time);
 }
 
