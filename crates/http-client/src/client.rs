@@ -259,7 +259,8 @@ impl Connection {
         }
     }
 
-    /// Gives back what the connection has for a request, some 20 KiB: for those who ask seldom. Only
+    /// Gives back the task and the buffers (8 KiB each or more) that the connection has for a request:
+    /// for those who ask seldom. Only
     /// to be called when the last answer's body was read to its end. The next request finds the
     /// connection open.
     pub async fn rest(&mut self, deadline: Instant) {

@@ -1,8 +1,8 @@
 //! The program's allocator, which knows how much is allocated.
 //!
-//! mimalloc itself counts what it has from the system, but not (as it is built for speed) what the
-//! program has from it. The difference between the two is what the allocator costs: sizes rounded up
-//! to a class, and pages of a class that are not full.
+//! mimalloc, as it is built for speed, does not count what the program has from it. What is resident
+//! beyond that is what the allocator costs: sizes rounded up to a class, and pages of a class that are
+//! not full.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -47,22 +47,6 @@ pub fn allocated_bytes() -> usize {
         .sum();
     // Looked at one after the other while others go on, the sum may be a little off.
     usize::try_from(sum).unwrap_or(0)
-}
-
-/// Bytes that the allocator has from the system now, in use or not. Parts of them that were never
-/// touched are not resident. `None` if it does not say.
-pub fn committed_bytes() -> Option<usize> {
-    let statistics = MiMalloc::stats_json().ok()?;
-    committed_in(statistics.to_str().ok()?)
-}
-
-/// `"committed": { …, "current": BYTES }`.
-fn committed_in(json: &str) -> Option<usize> {
-    let (_, rest) = json.split_once("\"committed\":")?;
-    let (of_committed, _) = rest.split_once('}')?;
-    let (_, current) = of_committed.split_once("\"current\":")?;
-    let digits = current.trim_start().split(|c: char| !c.is_ascii_digit());
-    digits.into_iter().next()?.parse().ok()
 }
 
 /// mimalloc, counted.
@@ -129,7 +113,6 @@ mod tests {
         assert_near(allocated_bytes(), before + SIZE);
         bytes.reserve_exact(SIZE);
         assert_near(allocated_bytes(), before + 2 * SIZE);
-        assert!(committed_bytes().is_some_and(|committed| committed >= 2 * SIZE));
         let freed = std::thread::spawn(move || drop(bytes)).join();
         assert!(freed.is_ok());
         assert_near(allocated_bytes(), before);
@@ -137,13 +120,5 @@ mod tests {
         assert_near(allocated_bytes(), before + SIZE);
         drop(zeroed);
         assert_near(allocated_bytes(), before);
-    }
-
-    #[test]
-    fn statistics_without_the_number_say_nothing() {
-        let json = r#"{ "committed": { "total": 7, "peak": 6, "current": 5 }, "reset": 0 }"#;
-        assert_eq!(committed_in(json), Some(5));
-        assert_eq!(committed_in(r#"{ "committed": 5 }"#), None);
-        assert_eq!(committed_in("{}"), None);
     }
 }

@@ -117,6 +117,17 @@ impl Spare {
     }
 }
 
+/// What a target answered.
+#[derive(Debug, Clone, Copy)]
+struct Scraped<'a> {
+    /// Uncompressed.
+    body: &'a [u8],
+    /// The Content-Type header.
+    content_type: Option<&'a str>,
+    /// When it was asked.
+    time: Timestamp,
+}
+
 /// How many samples there were.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
@@ -150,17 +161,12 @@ pub(crate) fn scrape(
     let error = match body {
         Ok((bytes, content_type)) => {
             report.body_bytes = bytes.len() as i64;
-            let content_type = content_type.as_deref();
-            ingest_or_mark(
-                context,
-                state,
-                desk,
-                &mut appender,
-                &bytes,
-                content_type,
+            let scraped = Scraped {
+                body: &bytes,
+                content_type: content_type.as_deref(),
                 time,
-                &mut counts,
-            )
+            };
+            ingest_or_mark(context, state, desk, &mut appender, scraped, &mut counts)
         }
         Err(err) => {
             if err == Error::BodySizeLimit {
@@ -203,21 +209,16 @@ pub(crate) fn end_of_run(context: &Context, state: &mut LoopState, time: Timesta
 
 /// Appends the samples of a body and the markers of vanished series. If that fails, the series that
 /// the body did not get to receive markers, and the error is returned.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a scrape's parts, which have different owners"
-)]
 fn ingest_or_mark(
     context: &Context,
     state: &mut LoopState,
     desk: &mut Desk,
     appender: &mut Box<dyn Appender>,
-    body: &[u8],
-    content_type: Option<&str>,
-    time: Timestamp,
+    scraped: Scraped<'_>,
     counts: &mut Counts,
 ) -> Option<Error> {
-    if body.is_empty() {
+    let time = scraped.time;
+    if scraped.body.is_empty() {
         mark_all(context, state, desk, appender, time);
         return None;
     }
@@ -227,9 +228,7 @@ fn ingest_or_mark(
         &mut scan,
         &mut desk.columns,
         &mut **appender,
-        body,
-        content_type,
-        time,
+        scraped,
         counts,
     )
     .and_then(|()| Ok(mark_vanished(&scan, &mut **appender, time)?));

@@ -165,7 +165,7 @@ mod tests {
     fn describe(target: &mut TargetMetadata, families: &Families, name: &str, help: &str, at: u64) {
         let differs = |known: &Metadata| known.help != help;
         target.describe(families, name, at, differs, |known| {
-            known.help = help.to_owned()
+            known.help = help.to_owned();
         });
     }
 

@@ -34,7 +34,7 @@ pub fn avoid_huge_pages() {
     }
 }
 
-/// Says how much of the memory is allocated and what the allocator takes on top.
+/// Says how much of the memory is allocated and what is resident on top of that.
 pub fn register_heap(registry: &Registry) {
     registry.function(
         "ferula_heap_allocated_bytes",
@@ -44,13 +44,23 @@ pub fn register_heap(registry: &Registry) {
     );
     registry.function(
         "ferula_heap_overhead_memory_bytes",
-        "Bytes that the allocator has from the system beyond what is allocated: rounded sizes and places that are free.",
+        "Resident bytes without a file behind them beyond what is allocated: rounded sizes, free places between allocations, stacks.",
         Kind::Gauge,
         || {
-            let committed = allocator::committed_bytes().unwrap_or(0);
-            committed.saturating_sub(allocator::allocated_bytes()) as f64
+            let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let resident = resident_anonymous(&status).unwrap_or(0);
+            resident.saturating_sub(allocator::allocated_bytes() as u64) as f64
         },
     );
+}
+
+/// Bytes of resident memory that no file backs, as the kernel's status of a process has them.
+fn resident_anonymous(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kibibytes = line.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 /// Threads worth running at a time: processors we may run on and, with `fit_quota`, the
@@ -149,6 +159,15 @@ mod tests {
             group_limit(root.path(), "5:memory,hugetlb:/x\n"),
             Some(4096)
         );
+    }
+
+    #[test]
+    fn the_kernel_tells_what_is_resident() {
+        let status = "VmRSS:\t   300 kB\nRssAnon:\t     200 kB\nRssFile:\t 100 kB\n";
+        assert_eq!(resident_anonymous(status), Some(200 << 10));
+        assert_eq!(resident_anonymous("VmRSS: 1 kB\n"), None);
+        let own = fs::read_to_string("/proc/self/status").expect("a status");
+        assert!(resident_anonymous(&own).is_some_and(|bytes| bytes > 0));
     }
 
     #[test]

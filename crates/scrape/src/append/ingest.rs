@@ -8,7 +8,7 @@ use model::staleness::is_stale;
 use model::{Exemplar, Labels, LabelsBuilder, Metadata, MetricType, Timestamp, relabel};
 use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 
-use super::{Context, Counts, MAX_AHEAD};
+use super::{Context, Counts, MAX_AHEAD, Scraped};
 use crate::cache::{Entry as Known, EntryId, Found, Scan};
 use crate::error::Error;
 use crate::fetch::BODY_BYTES_MAX;
@@ -77,17 +77,20 @@ struct Refusals {
     over_sample_limit: bool,
 }
 
-/// Appends the samples of `body`.
+/// Appends the samples of a body.
 pub(super) fn ingest(
     context: &Context,
     scan: &mut Scan<'_>,
     columns: &mut Columns,
     appender: &mut dyn Appender,
-    body: &[u8],
-    content_type: Option<&str>,
-    time: Timestamp,
+    scraped: Scraped<'_>,
     counts: &mut Counts,
 ) -> Result<(), Error> {
+    let Scraped {
+        body,
+        content_type,
+        time,
+    } = scraped;
     let choice = negotiate::content_format(content_type, context.options.fallback_protocol)
         .map_err(Error::ContentType)?;
     if let Some(remark) = &choice.remark {
