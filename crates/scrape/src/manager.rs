@@ -11,6 +11,7 @@ use stdx::pool::Pool;
 use storage::Appendable;
 use tokio::sync::mpsc;
 
+use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
@@ -19,8 +20,8 @@ use crate::target::Target;
 
 /// What a manager works with.
 pub struct ManagerOptions {
-    /// Where samples go.
-    pub store: Arc<dyn Appendable>,
+    /// Most bytes of answers that are kept until the store is open.
+    pub kept_bytes_max: usize,
     /// Where CPU work and appends run.
     pub workers: Pool,
     /// Own metrics.
@@ -50,10 +51,12 @@ impl std::fmt::Debug for Manager {
 }
 
 impl Manager {
-    /// A manager without jobs.
+    /// A manager without jobs. Its scrapes wait for [`append_to`](Self::append_to).
     pub fn new(options: ManagerOptions) -> Self {
+        let early = EarlyScrapes::new(options.kept_bytes_max, options.metrics.clone());
         let shared = Shared {
-            store: options.store,
+            store: Arc::default(),
+            early: Arc::new(early),
             workers: options.workers,
             metrics: options.metrics,
             user_agent: options.user_agent,
@@ -67,6 +70,14 @@ impl Manager {
                 pools: Mutex::default(),
             }),
         }
+    }
+
+    /// Takes the store, once it is open, and appends what was scraped before; scrapes go there as
+    /// they come when this is done. Call it once.
+    pub async fn append_to(&self, store: Arc<dyn Appendable>) {
+        let shared = &self.inner.shared;
+        shared.store.open(store);
+        shared.early.append_all(&shared.workers).await;
     }
 
     /// Makes exactly these jobs exist; those that did not change go on undisturbed.

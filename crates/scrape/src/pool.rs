@@ -9,10 +9,12 @@ use discovery::TargetGroup;
 use http_client::Client;
 use model::Labels;
 use stdx::pool::Pool;
-use storage::Appendable;
 
 use crate::append::{Context, SpareColumns};
+use crate::early::EarlyScrapes;
 use crate::error::Error;
+use crate::fetched::SharedState;
+use crate::late_store::LateStore;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::scrape_loop::{Command, LoopHandle, ScrapeLoop};
@@ -21,7 +23,8 @@ use crate::target::{Discovered, Populated, Target, discovered_labels};
 /// What all pools share.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Appendable>,
+    pub(crate) store: Arc<LateStore>,
+    pub(crate) early: Arc<EarlyScrapes>,
     pub(crate) workers: Pool,
     pub(crate) metrics: Metrics,
     pub(crate) user_agent: String,
@@ -268,6 +271,7 @@ impl ScrapePool {
             state: state.unwrap_or_default(),
             connection: self.client.connection(),
             workers: self.shared.workers.clone(),
+            early: self.shared.early.clone(),
             offset_seed: self.shared.offset_seed,
             timestamp_tolerance: self.shared.timestamp_tolerance,
             forced_error: self.forced_error.clone(),
@@ -291,8 +295,6 @@ impl ScrapePool {
         self.shared.metrics.pool_target_limit.with(&job).set(limit);
     }
 }
-
-type SharedState = Arc<parking_lot::Mutex<crate::append::LoopState>>;
 
 fn client(shared: &Shared, options: &JobOptions) -> Result<Client, Error> {
     Client::new(options.client.clone(), &shared.user_agent)

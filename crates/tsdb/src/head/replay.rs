@@ -19,6 +19,7 @@ use std::thread;
 use model::histogram::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX};
 use model::sample::Value;
 use model::{Metadata, Timestamp};
+use stdx::cancel::CancelToken;
 
 use super::checkpoint::Expired;
 use super::label_sets::LabelSet;
@@ -66,8 +67,19 @@ pub(crate) struct Replayed {
     pub(crate) late_chunks: Vec<FoundChunk>,
 }
 
+/// How a replay is run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Control {
+    /// Where its progress shows.
+    pub(crate) status: Arc<ReplayStatus>,
+    /// Ends it early, with [`Error::Stopped`].
+    pub(crate) stop: CancelToken,
+    /// Processors it may use.
+    pub(crate) threads: usize,
+}
+
 /// Reads checkpoint and segments of the log in `dir` into an empty head, beginning with the head
-/// chunk files, on `threads` processors. Damage in a segment is returned beside everything that was
+/// chunk files. Damage in a segment is returned beside everything that was
 /// read before it; the caller repairs.
 ///
 /// With a snapshot, that is read first, and the log from its position on. If it cannot be used,
@@ -77,13 +89,17 @@ pub(crate) fn replay(
     head: &Head,
     dir: &Path,
     snapshot: Option<&Folder>,
-    status: &ReplayStatus,
-    threads: usize,
+    control: &Control,
 ) -> Result<Replayed, Error> {
+    let Control {
+        status,
+        stop,
+        threads,
+    } = control;
     let chunks = MappedChunks::load(head)?;
     // One processor does everything in turn. Two have this thread's work, the decoders' and the
     // appliers' to share, which are about the same; more of them need more of each.
-    let of_each = if threads > 1 {
+    let of_each = if *threads > 1 {
         (threads / 2).min(THREADS_MAX)
     } else {
         0
@@ -103,7 +119,7 @@ pub(crate) fn replay(
         if let Some(folder) = snapshot {
             let decoders = Decoders::start(scope, of_each, Part::group);
             replay
-                .load_snapshot(folder, dir, decoders)
+                .load_snapshot(folder, dir, decoders, stop)
                 .map_err(|err| match err {
                     Error::Corrupt(damage) => Error::Snapshot(damage.to_string()),
                     other => other,
@@ -114,7 +130,7 @@ pub(crate) fn replay(
             replay.segment = checkpoint.last_segment;
             let mut reader = LogReader::open(&checkpoint.path, 0)?;
             Decoders::start(scope, of_each, Decoded::group)
-                .read(&mut reader, |_, record| replay.record(record))
+                .read(&mut reader, stop, |_, record| replay.record(record))
                 .map_err(|err| err.in_checkpoint(checkpoint.path))?;
             first = checkpoint.last_segment.saturating_add(1);
             // A checkpoint of the reference may hold samples: the next one of ours covers it.
@@ -139,12 +155,15 @@ pub(crate) fn replay(
             }
             None => LogReader::open(dir, first)?,
         };
-        let read =
-            Decoders::start(scope, of_each, Decoded::group).read(&mut reader, |place, record| {
+        let read = Decoders::start(scope, of_each, Decoded::group).read(
+            &mut reader,
+            stop,
+            |place, record| {
                 status.reached(place.segment);
                 replay.segment = place.segment;
                 replay.record(record);
-            });
+            },
+        );
         let corruption = match read {
             Ok(()) => None,
             Err(Error::Corrupt(corruption)) => Some(corruption),
