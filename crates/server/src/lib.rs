@@ -17,6 +17,7 @@ mod not_built;
 mod run;
 mod scraping;
 pub mod settings;
+mod storage;
 mod targets;
 
 pub use run::run;

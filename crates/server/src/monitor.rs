@@ -21,7 +21,7 @@ use telemetry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tsdb::{Db, FloatEncoding, ReplayStatus};
+use tsdb::{Db, ReplayStatus};
 use web::handler::{Lifecycle, ReloadRequest};
 use web::{Handler, Limits, Readiness};
 
@@ -31,6 +31,10 @@ use crate::limits;
 use crate::metrics::ConfigMetrics;
 use crate::scraping::Scraping;
 use crate::settings::{ConfigSource, Settings};
+use crate::storage::{
+    EXEMPLARS_MAX, configured_floats, exemplars_max, out_of_order_window_ms, retention,
+    store_options,
+};
 
 /// What a server without a configuration file does: it scrapes itself.
 const BUILT_IN_CONFIG: &str = "\
@@ -505,98 +509,6 @@ async fn open_store(
         .map_err(|err| anyhow!("opening storage failed: {err}"))?;
     tracing::info!("TSDB started");
     Ok(Arc::new(db))
-}
-
-/// Exemplars kept where the configuration does not say.
-const EXEMPLARS_MAX: i64 = 100_000;
-
-/// Exemplars to keep; they are kept only with their feature.
-fn exemplars_max(settings: &Settings, config: &Config) -> usize {
-    if !settings.has_feature("exemplar-storage") {
-        return 0;
-    }
-    let section = config.storage.exemplars.as_ref();
-    let exemplars = section.map_or(EXEMPLARS_MAX, |section| section.max_exemplars);
-    usize::try_from(exemplars).unwrap_or(0)
-}
-
-/// What is kept of old blocks: the file's values, where it has any, before those of the flags.
-fn retention(settings: &Settings, config: &Config) -> tsdb::Retention {
-    let flags = &settings.flags;
-    let mut retention = tsdb::Retention {
-        time_ms: flags.int("storage.tsdb.retention.time"),
-        bytes: u64::try_from(flags.int("storage.tsdb.retention.size")).unwrap_or(0),
-        percentage: 0.0,
-    };
-    let section = config.storage.tsdb.as_ref();
-    if let Some(section) = section.and_then(|tsdb| tsdb.retention.as_ref()) {
-        if section.time.as_ms() > 0 {
-            retention.time_ms = section.time.as_ms();
-        }
-        if let Ok(bytes @ 1..) = u64::try_from(section.size.as_bytes()) {
-            retention.bytes = bytes;
-        }
-        retention.percentage = section.percentage;
-    }
-    retention
-}
-
-fn out_of_order_window_ms(config: &Config) -> i64 {
-    let section = config.storage.tsdb.as_ref();
-    section.map_or(0, |tsdb| tsdb.outofordertimewindow)
-}
-
-fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
-    let flags = &settings.flags;
-    let wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
-        tsdb::wal::Compression::None
-    } else if flags.text("storage.tsdb.wal-compression-type") == "zstd" {
-        tsdb::wal::Compression::Zstd
-    } else {
-        tsdb::wal::Compression::Snappy
-    };
-    let no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
-    let default_floats = if settings.has_feature("xor2-encoding") {
-        FloatEncoding::Xor2
-    } else {
-        FloatEncoding::Xor
-    };
-    let mut options = tsdb::Options {
-        exemplars_max: exemplars_max(settings, config),
-        no_lockfile,
-        wal_compression,
-        block_duration_ms: flags.int("storage.tsdb.min-block-duration"),
-        block_duration_max_ms: flags.int("storage.tsdb.max-block-duration"),
-        merge_overlapping: flags.is_on("storage.tsdb.allow-overlapping-compaction"),
-        retention: retention(settings, config),
-        out_of_order_window_ms: out_of_order_window_ms(config),
-        float_encoding: configured_floats(config).unwrap_or(default_floats),
-        histogram_start_timestamps: settings.has_feature("histograms-st-encoding"),
-        store_start_timestamps: settings.has_feature("st-storage"),
-        maintenance: true,
-        memory_snapshot: settings.has_feature("memory-snapshot-on-shutdown"),
-        snapshot_interval_ms: u64::try_from(flags.int("storage.tsdb.head-snapshot-interval"))
-            .unwrap_or(0),
-        replay_threads: settings.worker_threads,
-        ..tsdb::Options::default()
-    };
-    if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {
-        options.wal_segment_bytes = bytes;
-    }
-    if let Ok(samples @ 1..) = u16::try_from(flags.int("storage.tsdb.samples-per-chunk")) {
-        options.samples_per_chunk = samples;
-    }
-    options
-}
-
-/// How the file says that floats are encoded, if it does.
-fn configured_floats(config: &Config) -> Option<FloatEncoding> {
-    let encoding = config.storage.tsdb.as_ref()?.chunk_encoding.as_ref()?;
-    match encoding.floats.as_str() {
-        "xor" => Some(FloatEncoding::Xor),
-        "xor2" => Some(FloatEncoding::Xor2),
-        _ => None,
-    }
 }
 
 fn engine_options(settings: &Settings) -> EngineOptions {

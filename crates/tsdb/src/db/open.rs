@@ -50,14 +50,13 @@ impl Db {
             files,
             HeadMetrics::new(registry),
         );
-        let wal_bytes = gauges::dir_bytes(&wal_dir);
         let blocks_options = BlocksOptions {
             block_duration_ms: options.block_duration_ms,
             floats: head.floats().clone(),
             block_duration_max_ms: options.block_duration_max_ms.max(options.block_duration_ms),
             merge_overlapping: options.merge_overlapping,
             retention: options.retention,
-            head_bytes: wal_bytes + head.files.bytes(),
+            head_bytes: gauges::head_bytes(dir, head.files.bytes()),
         };
         let blocks = Blocks::open(dir, blocks_options, registry)?;
         let begin = blocks.in_order_max_time();
