@@ -56,6 +56,7 @@ fn what_is_scraped_before_the_log_is_read_is_there_afterwards() -> Result<()> {
     // Returns when the server reads.
     let log = File::options().write(true).open(&segment)?;
     wait_for("scrapes before the log is read", || {
+        server.ensure_running()?;
         Ok((asked.load(Ordering::Relaxed) >= 8).then_some(()))
     })?;
 
@@ -111,6 +112,7 @@ fn a_server_that_still_reads_the_log_ends_when_it_is_told_to() -> Result<()> {
     // As a disk that does not answer.
     let log = File::options().write(true).open(&segment)?;
     wait_for("scrapes before the log is read", || {
+        server.ensure_running()?;
         Ok((asked.load(Ordering::Relaxed) >= 2).then_some(()))
     })?;
     let answer = http::request(server.address(), "POST", "/-/quit", &[], b"")?;

@@ -32,7 +32,7 @@ use crate::memory_snapshot::folder::Folder;
 use crate::replay_status::ReplayStatus;
 use crate::wal::record::{ExemplarEntry, HistogramEntry, Record, SampleEntry};
 use crate::wal::{self, Corruption, LogReader};
-use apply::{Appliers, Change, RareChange};
+use apply::{Appliers, Change, PlacedFloats};
 use decode::{Decoded, Decoders};
 use mapped::MappedChunks;
 use series_record::SeriesRecord;
@@ -146,13 +146,9 @@ pub(crate) fn replay(
             last.saturating_add(1)
         };
         status.begin(first.min(last), next);
-        let offset = snapshot.map_or(0, |folder| folder.position.offset);
-        let mut reader = match LogReader::open_at(dir, first, offset)? {
-            Some(reader) => reader,
-            None if snapshot.is_some() => {
-                let reason = "the log does not reach its position";
-                return Err(Error::Snapshot(reason.to_owned()));
-            }
+        let mut reader = match snapshot {
+            Some(folder) => LogReader::open_at(dir, first, folder.position.offset)?
+                .ok_or_else(|| Error::Snapshot("the log does not reach its position".to_owned()))?,
             None => LogReader::open(dir, first)?,
         };
         let read = Decoders::start(scope, of_each, Decoded::group).read(
@@ -203,7 +199,7 @@ impl Replay<'_> {
     fn record(&mut self, record: Decoded) {
         match record {
             Decoded::Series(record) => self.series(&record),
-            Decoded::Samples(entries) => self.samples(&entries),
+            Decoded::Samples(entries) => self.samples(entries),
             Decoded::Rare(Record::Tombstones(tombstones)) => {
                 for tombstone in tombstones {
                     match self.head.series.refs.slot_of(tombstone.series_ref) {
@@ -236,10 +232,6 @@ impl Replay<'_> {
         }
     }
 
-    fn rare(&mut self, slot: u32, change: RareChange) {
-        self.appliers.push(Change::Rare(slot, Box::new(change)));
-    }
-
     fn series(&mut self, record: &SeriesRecord) {
         self.series_with(record, false, |_, _, _| {});
     }
@@ -253,9 +245,6 @@ impl Replay<'_> {
         mut first: impl FnMut(&mut Appliers<'_>, usize, u32),
     ) {
         let refs = record.refs();
-        for series_ref in refs {
-            self.head.reserve_ref(*series_ref);
-        }
         record.adopt(self.head, |index, found| {
             let Some(series_ref) = refs.get(index).copied() else {
                 return;
@@ -269,19 +258,18 @@ impl Replay<'_> {
             let chunks = self.chunks.of(series_ref);
             if !chunks.is_empty() {
                 let change = if from_snapshot {
-                    RareChange::ChunksBesideOpen(chunks.to_vec())
+                    Change::ChunksBesideOpen(chunks.to_vec())
                 } else {
-                    RareChange::Chunks(chunks.to_vec())
+                    Change::Chunks(chunks.to_vec())
                 };
-                self.appliers
-                    .push(Change::Rare(found.slot, Box::new(change)));
+                self.appliers.push(found.slot, change);
             }
         });
     }
 
     fn metadata(&mut self, series_ref: u64, metadata: Arc<Metadata>) {
         match self.head.series.refs.slot_of(series_ref) {
-            Some(slot) => self.rare(slot, RareChange::Metadata(metadata)),
+            Some(slot) => self.appliers.push(slot, Change::Metadata(metadata)),
             None => self.tally.unknown_metadata += 1,
         }
     }
@@ -317,34 +305,27 @@ impl Replay<'_> {
         });
     }
 
-    fn samples(&mut self, entries: &[SampleEntry]) {
+    fn samples(&mut self, mut entries: Vec<SampleEntry>) {
         let begin = self.head.begin();
         let mut newest = Timestamp::MIN;
+        let mut unknown = 0;
         let refs = self.head.series.refs.read();
-        for entry in entries {
-            let SampleEntry {
-                series_ref,
-                timestamp,
-                start,
-                value,
-            } = *entry;
-            if timestamp < begin {
-                continue;
+        entries.retain_mut(|entry| {
+            if entry.timestamp < begin {
+                return false;
             }
-            newest = newest.max(timestamp);
-            match refs.slot_of(series_ref) {
-                Some(slot) => self.appliers.push(Change::Float {
-                    slot,
-                    timestamp,
-                    start,
-                    value,
-                }),
-                None => self.tally.unknown_samples += 1,
-            }
-        }
+            newest = newest.max(entry.timestamp);
+            let slot = refs.slot_of(entry.series_ref);
+            unknown += u64::from(slot.is_none());
+            entry.series_ref = u64::from(slot.unwrap_or_default());
+            slot.is_some()
+        });
+        drop(refs);
+        self.tally.unknown_samples += unknown;
         if newest > Timestamp::MIN {
             self.newest.cover(self.segment, newest);
         }
+        self.appliers.push_floats(PlacedFloats(entries));
     }
 
     fn histogram(&mut self, entry: HistogramEntry) {
@@ -372,10 +353,10 @@ impl Replay<'_> {
             return;
         }
         match self.head.series.refs.slot_of(entry.series_ref) {
-            Some(slot) => self.rare(
-                slot,
-                RareChange::Histogram((entry.timestamp, entry.start), entry.value),
-            ),
+            Some(slot) => {
+                let change = Change::Histogram((entry.timestamp, entry.start), entry.value);
+                self.appliers.push(slot, change);
+            }
             None => self.tally.unknown_histograms += 1,
         }
     }

@@ -8,7 +8,7 @@ use model::{Metadata, Timestamp};
 use stdx::cancel::CancelToken;
 
 use super::Replay;
-use super::apply::{Change, RareChange};
+use super::apply::Change;
 use super::decode::{Decoders, Group};
 use super::series_record::{Builder, SeriesRecord};
 use crate::Error;
@@ -143,8 +143,7 @@ impl<'scope> Replay<'scope> {
                     // Blocks have what ends before them.
                     if let Some(chunk) = chunk.filter(|chunk| chunk.maxt >= begin) {
                         newest = newest.max(chunk.maxt);
-                        let change = RareChange::Open(chunk);
-                        appliers.push(Change::Rare(slot, Box::new(change)));
+                        appliers.push(slot, Change::Open(chunk));
                     }
                 });
                 self.stored_until = newest;
