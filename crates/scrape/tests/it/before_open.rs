@@ -16,7 +16,8 @@ fn pages(count: usize, padding: usize) -> Vec<Vec<u8>> {
 
 /// A busy machine is no failing target.
 fn patient(options: &mut scrape::JobOptions) {
-    options.scrape_timeout_ms = 30_000;
+    options.scrape_interval_ms = 60;
+    options.scrape_timeout_ms = 60;
 }
 
 async fn kept(scraping: &Scraping, bytes: f64) {
@@ -121,7 +122,7 @@ async fn a_target_that_went_away_ends_after_what_it_brought() {
     kept(&scraping, 3.0 * 512.0).await;
     scraping.targets(&[]);
     // Longer than the markers take.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     assert!(scraping.store.transactions().is_empty());
     scraping.open();
     let all = scraping
