@@ -391,9 +391,9 @@ fn an_agent_drops_no_young_sample_and_no_labels_that_are_needed() {
         let writer = thread::spawn({
             let agent = agent.clone();
             move || {
-                commit_sturdily(&*agent, &["1", "4"], 20);
                 // Old: nothing but its series' newest time may be left of it.
                 commit_sturdily(&*agent, &["5"], 12);
+                commit_sturdily(&*agent, &["1", "4"], 20);
             }
         });
         commit_sturdily(&*agent, &["2", "4"], 21);
