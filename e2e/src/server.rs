@@ -36,14 +36,20 @@ impl Server {
     /// Waits until the server says that it is ready; an end of the process is an error.
     pub fn wait_until_ready(&mut self) -> Result<()> {
         wait_for("the server to be ready", || {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended with {status}:\n{}", self.log_text());
-            }
+            self.ensure_running()?;
             Ok(self
                 .get("/-/ready")
                 .is_ok_and(|answer| answer.status == 200)
                 .then_some(()))
         })
+    }
+
+    /// An end of the process is an error.
+    pub fn ensure_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("the server ended with {status}:\n{}", self.log_text()),
+            None => Ok(()),
+        }
     }
 
     /// Like [`start`](Self::start), without waiting for anything.

@@ -26,6 +26,7 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Writes the low `count` (at most 64) bits of `value`.
+    #[inline]
     pub fn write_bits(&mut self, value: u64, count: u32) {
         debug_assert!(count <= 64, "a word has 64 bits");
         if count == 0 {
@@ -48,8 +49,15 @@ impl<'a> BitWriter<'a> {
         }
         let bytes = rest.to_be_bytes();
         let used = left.div_ceil(8) as usize;
-        self.bytes
-            .extend_from_slice(bytes.get(..used).unwrap_or(&bytes));
+        if self.bytes.capacity() - self.bytes.len() >= bytes.len() {
+            // A fixed number of bytes is one store.
+            let end = self.bytes.len() + used;
+            self.bytes.extend_from_slice(&bytes);
+            self.bytes.truncate(end);
+        } else {
+            self.bytes
+                .extend_from_slice(bytes.get(..used).unwrap_or(&bytes));
+        }
         self.free = ((8 - left % 8) % 8) as u8;
     }
 

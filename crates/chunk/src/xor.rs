@@ -125,15 +125,26 @@ impl Appender {
 }
 
 fn write_dod(writer: &mut BitWriter<'_>, dod: i64) {
+    if dod == 0 {
+        // Most often.
+        writer.write_bit(false);
+        return;
+    }
     let ones = DOD_WIDTHS
         .iter()
         .position(|width| fits_signed(dod, *width))
         .unwrap_or(4);
     match ones {
-        4 => writer.write_bits(0b1111, 4),
-        _ => writer.write_bits((1 << (ones + 1)) - 2, ones as u32 + 1),
+        4 => {
+            writer.write_bits(0b1111, 4);
+            writer.write_bits(dod as u64, 64);
+        }
+        _ => {
+            let (prefix, width) = ((1_u64 << (ones + 1)) - 2, DOD_WIDTHS[ones]);
+            let field = dod as u64 & ((1 << width) - 1);
+            writer.write_bits(prefix << width | field, ones as u32 + 1 + width);
+        }
     }
-    writer.write_bits(dod as u64, DOD_WIDTHS[ones]);
 }
 
 /// Writes `value` against `previous`; the window of significant bits is read and updated.
@@ -152,9 +163,8 @@ pub(crate) fn write_value(
     let leading = (delta.leading_zeros() as u8).min(31);
     let trailing = delta.trailing_zeros() as u8;
     if *window_leading != NO_WINDOW && leading >= *window_leading && trailing >= *window_trailing {
-        writer.write_bits(0b10, 2);
         let significant = 64 - u32::from(*window_leading) - u32::from(*window_trailing);
-        writer.write_bits(delta >> *window_trailing, significant);
+        write_behind(writer, (0b10, 2), delta >> *window_trailing, significant);
         return;
     }
     *window_leading = leading;
@@ -162,8 +172,20 @@ pub(crate) fn write_value(
     let significant = 64 - u32::from(leading) - u32::from(trailing);
     // 64 does not fit six bits and is written as 0, which nothing else needs.
     let field = u64::from(leading) << 6 | u64::from(significant & 63);
-    writer.write_bits(0b11 << 11 | field, 13);
-    writer.write_bits(delta >> trailing, significant);
+    let head = (0b11 << 11 | field, 13);
+    write_behind(writer, head, delta >> trailing, significant);
+}
+
+/// Writes `head`, a value and its number of bits, and behind it the low `count` bits of `value`,
+/// which has no others.
+#[inline]
+fn write_behind(writer: &mut BitWriter<'_>, head: (u64, u32), value: u64, count: u32) {
+    if head.1 + count <= 64 {
+        writer.write_bits(head.0 << count | value, head.1 + count);
+    } else {
+        writer.write_bits(head.0, head.1);
+        writer.write_bits(value, count);
+    }
 }
 
 /// The window of significant bits while decoding: trailing zeros and significant bits.

@@ -5,6 +5,8 @@
 //!   again at its [`offset`].
 //! - [`target`]: a target's labels, URL and state; target relabelling.
 //! - `fetch`: the request and the body's bytes. Network only, on the async runtime.
+//! - `fetched`: an answer on its way to the worker pool; `early`: those that came before the store
+//!   was open, and `late_store`, which stands for it until then.
 //! - `append`: inflate, parse, relabel, append, report, commit: one transaction a scrape, on the
 //!   worker pool. `cache` knows the target's lines by hashes (`text_hash`); [`limits`] and `report`
 //!   are its parts.
@@ -20,8 +22,11 @@
 mod append;
 mod cache;
 pub mod config;
+mod early;
 mod error;
 mod fetch;
+mod fetched;
+mod late_store;
 pub mod limits;
 pub mod manager;
 mod metadata;

@@ -13,6 +13,7 @@ use telemetry::Registry;
 use telemetry::metrics::Kind;
 use tokio::sync::mpsc;
 
+use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
@@ -22,8 +23,8 @@ use crate::text_hash::TextKey;
 
 /// What a manager works with.
 pub struct ManagerOptions {
-    /// Where samples go.
-    pub store: Arc<dyn Appendable>,
+    /// Most bytes of answers that are kept until the store is open.
+    pub kept_bytes_max: usize,
     /// Where CPU work and appends run.
     pub workers: Pool,
     /// Own metrics.
@@ -53,10 +54,12 @@ impl std::fmt::Debug for Manager {
 }
 
 impl Manager {
-    /// A manager without jobs.
+    /// A manager without jobs. Its scrapes wait for [`append_to`](Self::append_to).
     pub fn new(options: ManagerOptions) -> Self {
+        let early = EarlyScrapes::new(options.kept_bytes_max, options.metrics.clone());
         let shared = Shared {
-            store: options.store,
+            store: Arc::default(),
+            early: Arc::new(early),
             workers: options.workers,
             metrics: options.metrics,
             user_agent: options.user_agent,
@@ -90,6 +93,14 @@ impl Manager {
             Kind::Gauge,
             move || spare.heap_bytes() as f64,
         );
+    }
+
+    /// Takes the store, once it is open, and appends what was scraped before; scrapes go there as
+    /// they come when this is done. Call it once.
+    pub async fn append_to(&self, store: Arc<dyn Appendable>) {
+        let shared = &self.inner.shared;
+        shared.store.open(store);
+        shared.early.append_all(&shared.workers).await;
     }
 
     /// Makes exactly these jobs exist; those that did not change go on undisturbed.

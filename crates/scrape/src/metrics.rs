@@ -35,6 +35,8 @@ pub struct Metrics {
     pub(crate) exceeded_labels: Counter,
     pub(crate) cache_flush_forced: Counter,
     pub(crate) cache_bytes: Gauge,
+    pub(crate) kept_bytes: Gauge,
+    pub(crate) kept_dropped: Counter,
     pub(crate) duplicate_timestamp: Counter,
     pub(crate) out_of_order: Counter,
     pub(crate) out_of_bounds: Counter,
@@ -159,6 +161,14 @@ impl Metrics {
             cache_bytes: registry.gauge(
                 "ferula_scrape_cache_memory_bytes",
                 "Bytes of memory that the known lines and metric families of all targets take.",
+            ),
+            kept_bytes: registry.gauge(
+                "ferula_scrape_kept_bytes",
+                "Bytes of scraped answers that wait for the storage to open.",
+            ),
+            kept_dropped: counter(
+                "ferula_scrape_kept_dropped_total",
+                "Total number of scrapes dropped because too many bytes waited for the storage to open.",
             ),
             duplicate_timestamp: counter(
                 "prometheus_target_scrapes_sample_duplicate_timestamp_total",

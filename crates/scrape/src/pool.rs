@@ -9,10 +9,12 @@ use discovery::TargetGroup;
 use http_client::Client;
 use model::Labels;
 use stdx::pool::Pool;
-use storage::Appendable;
 
 use crate::append::{Context, Spare};
+use crate::early::EarlyScrapes;
 use crate::error::Error;
+use crate::fetched::SharedState;
+use crate::late_store::LateStore;
 use crate::metadata::Families;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
@@ -23,7 +25,8 @@ use crate::text_hash::TextKey;
 /// What all pools share.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Appendable>,
+    pub(crate) store: Arc<LateStore>,
+    pub(crate) early: Arc<EarlyScrapes>,
     pub(crate) workers: Pool,
     pub(crate) metrics: Metrics,
     pub(crate) user_agent: String,
@@ -274,6 +277,7 @@ impl ScrapePool {
             state: state.unwrap_or_default(),
             connection: self.client.connection(),
             workers: self.shared.workers.clone(),
+            early: self.shared.early.clone(),
             offset_seed: self.shared.offset_seed,
             timestamp_tolerance: self.shared.timestamp_tolerance,
             forced_error: self.forced_error.clone(),
@@ -297,8 +301,6 @@ impl ScrapePool {
         self.shared.metrics.pool_target_limit.with(&job).set(limit);
     }
 }
-
-type SharedState = Arc<parking_lot::Mutex<crate::append::LoopState>>;
 
 fn client(shared: &Shared, options: &JobOptions) -> Result<Client, Error> {
     Client::new(options.client.clone(), &shared.user_agent)

@@ -6,19 +6,16 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use http_client::Connection;
 use model::Timestamp;
-use parking_lot::Mutex;
-use stdx::pool::{Pool, PoolError};
+use stdx::pool::Pool;
 use tokio::sync::watch;
 use tokio::time::{Instant as TokioInstant, Interval, MissedTickBehavior};
 
-use crate::append::{self, Context, LoopState};
+use crate::append::{self, Context};
+use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::fetch::{self, Answer};
+use crate::fetched::{Begun, Fetched, SharedState, on_worker};
 use crate::offset;
-use crate::target::{Health, LastScrape};
-
-/// How long to wait before offering work to a full pool again.
-const POOL_RETRY: Duration = Duration::from_millis(5);
 
 /// What a loop is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +32,16 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct LoopHandle {
     command: watch::Sender<Command>,
-    pub(crate) state: Arc<Mutex<LoopState>>,
+    pub(crate) state: SharedState,
 }
 
 /// What a loop needs.
 pub(crate) struct ScrapeLoop {
     pub(crate) context: Context,
-    pub(crate) state: Arc<Mutex<LoopState>>,
+    pub(crate) state: SharedState,
     pub(crate) connection: Connection,
     pub(crate) workers: Pool,
+    pub(crate) early: Arc<EarlyScrapes>,
     pub(crate) offset_seed: u64,
     /// See [`ManagerOptions`](crate::ManagerOptions).
     pub(crate) timestamp_tolerance: Option<Duration>,
@@ -143,30 +141,15 @@ impl ScrapeLoop {
                 "Scrape failed"
             );
         }
-        let answer = Mutex::new(Some(answer));
-        let answer = Arc::new(answer);
-        let outcome = self
-            .work(move |context, state| {
-                let answer = answer.lock().take();
-                if let Some(answer) = answer {
-                    append::scrape(context, state, answer, time, started);
-                }
-            })
-            .await;
-        if let Err(err) = outcome {
-            tracing::error!(
-                component = "scrape manager",
-                scrape_pool = %self.context.options.job_name,
-                target = %self.context.target.url(),
-                err = %err,
-                "Scrape worker failed"
-            );
-            self.context.target.report(LastScrape {
-                health: Health::Down,
-                error: Error::Worker(err.to_string()).to_string(),
-                time: Some(time),
-                duration: started.elapsed(),
-            });
+        let fetched = Fetched {
+            context: self.context.clone(),
+            state: self.state.clone(),
+            answer,
+            time,
+            begun: Begun::At(started),
+        };
+        if let Some(fetched) = self.early.keep(fetched) {
+            fetched.append(&self.workers).await;
         }
         started
     }
@@ -186,21 +169,6 @@ impl ScrapeLoop {
         .await
     }
 
-    /// Runs `job` on a worker, waiting while all are busy.
-    async fn work<F>(&self, job: F) -> Result<(), PoolError>
-    where
-        F: Fn(&Context, &mut LoopState) + Clone + Send + 'static,
-    {
-        loop {
-            let (context, state, job) = (self.context.clone(), self.state.clone(), job.clone());
-            let run = self.workers.run(move || job(&context, &mut state.lock()));
-            match run.await {
-                Err(PoolError::Full) => tokio::time::sleep(POOL_RETRY).await,
-                other => return other,
-            }
-        }
-    }
-
     /// Waits until another loop for this target would have scraped it twice, then ends its series
     /// at the time of the first of the two: if there is another loop, that is too late to matter.
     async fn end_of_run(
@@ -214,16 +182,17 @@ impl ScrapeLoop {
             let time = (now_ns() / 1_000_000) as Timestamp;
             beat.tick().await;
             tokio::time::sleep(interval / 10).await;
+            // What it brought comes first.
+            self.early.appended().await;
             time
         };
         let time = tokio::select! {
             time = waiting => time,
             _ = commands.wait_for(|command| *command == Command::StopSilently) => return,
         };
-        let outcome = self
-            .work(move |context, state| append::end_of_run(context, state, time))
-            .await;
-        if let Err(err) = outcome {
+        let ending = move |context: &_, state: &mut _| append::end_of_run(context, state, time);
+        let outcome = on_worker(&self.workers, &self.context, &self.state, ending);
+        if let Err(err) = outcome.await {
             tracing::error!(
                 component = "scrape manager",
                 scrape_pool = %self.context.options.job_name,

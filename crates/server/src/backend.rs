@@ -41,7 +41,7 @@ pub(crate) fn new(
         per_step_stats: parts.settings.has_feature("promql-per-step-stats"),
         parser_options: engine.options().parser,
         engine: Arc::new(engine),
-        targets: Arc::new(Targets(parts.scrape.clone())),
+        targets: Arc::new(Targets(parts.scraping.manager.clone())),
         config_yaml: {
             let state = parts.state.clone();
             Box::new(move || state.yaml.read().clone())
@@ -178,7 +178,7 @@ fn write_receiver(parts: &Parts, db: &Arc<Db>, registry: &Registry) -> Option<Wr
     let enabled = settings.flags.is_on("web.enable-remote-write-receiver");
     enabled.then(|| WriteReceiver {
         receiver: Arc::new(receiver),
-        pool: parts.append_pool.clone(),
+        pool: parts.scraping.append_pool.clone(),
         budget: Budget::new("remote write receiver", limit.max(WRITE_BYTES_MIN)),
         places: Arc::new(Semaphore::new(settings.worker_threads * WRITES_PER_WORKER)),
     })

@@ -1,9 +1,11 @@
 //! The running server: assembly, reload, shutdown.
 //!
-//! Start: listeners first (health and metrics answer, the API says 503) → store, with the log read
-//! → managers → configuration → ready. Shutdown is the same backwards.
+//! Start: listeners first (health and metrics answer, the API says 503) → discovery and scraping,
+//! whose answers are kept → store, with the log read → configuration → ready. Shutdown is the same
+//! backwards, at any moment of the start too; reloads wait until it is through.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -11,18 +13,15 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, anyhow};
 use config::storage::ExemplarsConfig;
 use config::{Config, LoadOptions};
-use discovery::metrics::{ManagerMetrics, ProviderMetrics};
-use discovery::providers::Environment;
 use memory::budget::Budget;
 use promql::{ActiveQueries, Engine, EngineOptions, QueryLog};
 use promql_parser::ParserOptions;
-use scrape::JobOptions;
 use stdx::pool::Pool;
 use telemetry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tsdb::{Db, FloatEncoding, ReplayStatus};
+use tsdb::{Db, ReplayStatus};
 use web::handler::{Lifecycle, ReloadRequest};
 use web::{Handler, Limits, Readiness};
 
@@ -30,7 +29,12 @@ use crate::backend;
 use crate::identity;
 use crate::limits;
 use crate::metrics::ConfigMetrics;
-use crate::settings::{ConfigSource, Settings, host_name};
+use crate::scraping::Scraping;
+use crate::settings::{ConfigSource, Settings};
+use crate::storage::{
+    EXEMPLARS_MAX, configured_floats, exemplars_max, out_of_order_window_ms, retention,
+    store_options,
+};
 
 /// What a server without a configuration file does: it scrapes itself.
 const BUILT_IN_CONFIG: &str = "\
@@ -46,7 +50,7 @@ scrape_configs:
 /// Reloads that may wait.
 const RELOAD_QUEUE_LEN_MAX: usize = 4;
 /// Jobs that may wait for a worker of a pool.
-const POOL_QUEUE_LEN_MAX: usize = 4096;
+pub(crate) const POOL_QUEUE_LEN_MAX: usize = 4096;
 /// Time that open requests get at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -110,53 +114,28 @@ pub(crate) struct ConfigState {
 pub(crate) struct Parts {
     pub(crate) settings: Settings,
     store: Arc<Db>,
-    pub(crate) scrape: scrape::Manager,
-    /// Where samples are brought into the store.
-    pub(crate) append_pool: Pool,
-    discovery: discovery::Manager,
-    provider_metrics: ProviderMetrics,
+    pub(crate) scraping: Scraping,
     engine: Engine,
     pub(crate) state: Arc<ConfigState>,
     metrics: ConfigMetrics,
 }
 
 impl Parts {
-    /// The managers without jobs, and the task by which one follows the other.
     fn new(
         settings: Settings,
         store: Arc<Db>,
-        registry: &Registry,
+        scraping: Scraping,
         engine: Engine,
-    ) -> anyhow::Result<(Self, JoinHandle<()>)> {
-        let append_pool = Pool::new("append", settings.worker_threads, POOL_QUEUE_LEN_MAX)?;
-        let scrape = scrape::Manager::new(scrape::ManagerOptions {
-            store: store.clone(),
-            workers: append_pool.clone(),
-            metrics: scrape::Metrics::new(registry),
-            user_agent: user_agent(),
-            timestamp_tolerance: settings.timestamp_tolerance(),
-        });
-        scrape.register(registry);
-        let interval = settings.duration("scrape.discovery-reload-interval");
-        let metrics = ManagerMetrics::new(registry);
-        let (discovery, target_sets) =
-            discovery::Manager::with_interval("scrape", metrics, interval);
-        let following = tokio::spawn({
-            let scrape = scrape.clone();
-            async move { scrape.run(target_sets).await }
-        });
-        let parts = Self {
+        registry: &Registry,
+    ) -> Self {
+        Self {
             settings,
             store,
-            scrape,
-            append_pool,
-            discovery,
-            provider_metrics: ProviderMetrics::new(registry),
+            scraping,
             engine,
             state: Arc::default(),
             metrics: ConfigMetrics::new(registry),
-        };
-        Ok((parts, following))
+        }
     }
 
     /// Reads the file and applies it, wholly or not at all.
@@ -221,28 +200,10 @@ impl Parts {
             .set_float_encoding(configured_floats(config))
             .map_err(|err| err.to_string())?;
         self.engine.set_query_log(query_log(config)?);
-        let sections = config.all_scrape_configs().map_err(|err| err.to_string())?;
-        let options = sections.iter().map(JobOptions::from).collect();
-        let providers = sections.iter().map(|job| {
-            let environment = Environment {
-                metrics: self.provider_metrics.clone(),
-                user_agent: user_agent(),
-                config_name: job.job_name.clone(),
-            };
-            (
-                job.job_name.clone(),
-                discovery::providers::specs(&job.discovery, &environment),
-            )
-        });
-        let seed = scrape::offset::seed(&host_name(), &config.global.external_labels.to_labels());
-        self.scrape
-            .apply_config(options, seed)
-            .map_err(|err| err.to_string())?;
+        self.scraping.apply(config)?;
         self.store
             .set_out_of_order_window(out_of_order_window_ms(config))
-            .map_err(|err| err.to_string())?;
-        self.discovery.apply_config(providers.collect());
-        Ok(())
+            .map_err(|err| err.to_string())
     }
 }
 
@@ -289,15 +250,28 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
     let store_options = store_options(&settings, &config);
     let replay_status = &store_options.replay_status;
     let web = WebServer::start(&settings, &registry, replay_status, requests.lifecycle()).await?;
-    let db = open_store(&settings, store_options, &registry, &background_pool).await?;
+    let scraping = Scraping::start(&settings, &config, &registry)?;
+    let stop_opening = store_options.stop.clone();
+    let opening = open_store(&settings, store_options, &registry, &background_pool);
+    let opened = requests
+        .unless_ended(opening, || {
+            stop_opening.cancel();
+            begin_to_stop(&web, &scraping);
+        })
+        .await?;
+    let Some(db) = opened else {
+        web.stop().await;
+        return Ok(());
+    };
     // Once the directory is locked: another server's file must stay.
     let engine = engine(&settings, &registry)?;
-    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.clone())?;
+    let parts = Parts::new(settings, db.clone(), scraping, engine.clone(), &registry);
     let file = parts.settings.flags.text("config.file").to_owned();
     tracing::info!(filename = %file, "Loading configuration file");
     parts
         .apply(&config)
         .map_err(|err| anyhow!("error loading config from {file:?}: {err}"))?;
+    let appending = parts.scraping.append_to(db.clone());
     let backend = backend::new(&parts, &db, engine, &registry, start_time);
     web.handler.set_backend(backend);
     web.handler.set_readiness(Readiness::Ready);
@@ -307,14 +281,9 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
 
     requests.serve(&parts).await;
 
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    web.handler.set_readiness(Readiness::Stopping);
-    tracing::info!("Stopping scrape discovery manager...");
-    following.abort();
-    drop(parts.discovery);
-    tracing::info!("Stopping scrape manager...");
-    parts.scrape.stop();
-    tracing::info!("Scrape manager stopped");
+    begin_to_stop(&web, &parts.scraping);
+    // What was scraped before the store was open, if that is not through yet.
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, appending).await;
     web.stop().await;
     let closing = background_pool.run(move || db.close());
     closing
@@ -322,6 +291,13 @@ pub(crate) async fn run(settings: Settings, config: Config) -> anyhow::Result<()
         .context("closing storage failed")?
         .context("closing storage failed")?;
     Ok(())
+}
+
+/// Turns requests away and stops scraping.
+fn begin_to_stop(web: &WebServer, scraping: &Scraping) {
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    web.handler.set_readiness(Readiness::Stopping);
+    scraping.stop();
 }
 
 /// What the outside may ask of the whole server: signals and the lifecycle endpoints.
@@ -371,18 +347,43 @@ impl Requests {
                     // Fails only if the client is gone.
                     let _ = done.send(parts.reload());
                 }
-                _ = self.terminations.recv() => {
-                    tracing::warn!(signal = "terminated", "Received an OS signal, exiting gracefully...");
-                    return;
-                }
-                _ = self.interrupts.recv() => {
-                    tracing::warn!(signal = "interrupt", "Received an OS signal, exiting gracefully...");
-                    return;
-                }
-                _ = self.quit.changed() => {
-                    tracing::warn!("Received termination request via web service, exiting gracefully...");
-                    return;
-                }
+                () = Self::asked_to_end(&mut self.terminations, &mut self.interrupts, &mut self.quit) => return,
+            }
+        }
+    }
+
+    /// What `opening` comes to; `None` if the server is to end before that. Then `stop` is called,
+    /// which should make an end of it. Reloads wait meanwhile.
+    async fn unless_ended<T>(
+        &mut self,
+        opening: impl Future<Output = anyhow::Result<T>>,
+        stop: impl FnOnce(),
+    ) -> anyhow::Result<Option<T>> {
+        let mut opening = pin!(opening);
+        tokio::select! {
+            opened = &mut opening => return opened.map(Some),
+            () = Self::asked_to_end(&mut self.terminations, &mut self.interrupts, &mut self.quit) => {}
+        }
+        stop();
+        // Not for ever: a disk may not answer, and what is there is safe without us.
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, opening).await;
+        Ok(None)
+    }
+
+    async fn asked_to_end(
+        terminations: &mut Signal,
+        interrupts: &mut Signal,
+        quit: &mut watch::Receiver<bool>,
+    ) {
+        tokio::select! {
+            _ = terminations.recv() => {
+                tracing::warn!(signal = "terminated", "Received an OS signal, exiting gracefully...");
+            }
+            _ = interrupts.recv() => {
+                tracing::warn!(signal = "interrupt", "Received an OS signal, exiting gracefully...");
+            }
+            _ = quit.changed() => {
+                tracing::warn!("Received termination request via web service, exiting gracefully...");
             }
         }
     }
@@ -457,11 +458,6 @@ impl WebServer {
     }
 }
 
-/// How we name ourselves to targets and discovery servers.
-fn user_agent() -> String {
-    format!("Prometheus/{}", identity::REFERENCE_VERSION)
-}
-
 /// The first lines of the log.
 fn greet(settings: &Settings) {
     let version = identity::short_version();
@@ -514,98 +510,6 @@ async fn open_store(
         .map_err(|err| anyhow!("opening storage failed: {err}"))?;
     tracing::info!("TSDB started");
     Ok(Arc::new(db))
-}
-
-/// Exemplars kept where the configuration does not say.
-const EXEMPLARS_MAX: i64 = 100_000;
-
-/// Exemplars to keep; they are kept only with their feature.
-fn exemplars_max(settings: &Settings, config: &Config) -> usize {
-    if !settings.has_feature("exemplar-storage") {
-        return 0;
-    }
-    let section = config.storage.exemplars.as_ref();
-    let exemplars = section.map_or(EXEMPLARS_MAX, |section| section.max_exemplars);
-    usize::try_from(exemplars).unwrap_or(0)
-}
-
-/// What is kept of old blocks: the file's values, where it has any, before those of the flags.
-fn retention(settings: &Settings, config: &Config) -> tsdb::Retention {
-    let flags = &settings.flags;
-    let mut retention = tsdb::Retention {
-        time_ms: flags.int("storage.tsdb.retention.time"),
-        bytes: u64::try_from(flags.int("storage.tsdb.retention.size")).unwrap_or(0),
-        percentage: 0.0,
-    };
-    let section = config.storage.tsdb.as_ref();
-    if let Some(section) = section.and_then(|tsdb| tsdb.retention.as_ref()) {
-        if section.time.as_ms() > 0 {
-            retention.time_ms = section.time.as_ms();
-        }
-        if let Ok(bytes @ 1..) = u64::try_from(section.size.as_bytes()) {
-            retention.bytes = bytes;
-        }
-        retention.percentage = section.percentage;
-    }
-    retention
-}
-
-fn out_of_order_window_ms(config: &Config) -> i64 {
-    let section = config.storage.tsdb.as_ref();
-    section.map_or(0, |tsdb| tsdb.outofordertimewindow)
-}
-
-fn store_options(settings: &Settings, config: &Config) -> tsdb::Options {
-    let flags = &settings.flags;
-    let wal_compression = if !flags.is_on("storage.tsdb.wal-compression") {
-        tsdb::wal::Compression::None
-    } else if flags.text("storage.tsdb.wal-compression-type") == "zstd" {
-        tsdb::wal::Compression::Zstd
-    } else {
-        tsdb::wal::Compression::Snappy
-    };
-    let no_lockfile = flags.is_on("storage.tsdb.no-lockfile");
-    let default_floats = if settings.has_feature("xor2-encoding") {
-        FloatEncoding::Xor2
-    } else {
-        FloatEncoding::Xor
-    };
-    let mut options = tsdb::Options {
-        exemplars_max: exemplars_max(settings, config),
-        no_lockfile,
-        wal_compression,
-        block_duration_ms: flags.int("storage.tsdb.min-block-duration"),
-        block_duration_max_ms: flags.int("storage.tsdb.max-block-duration"),
-        merge_overlapping: flags.is_on("storage.tsdb.allow-overlapping-compaction"),
-        retention: retention(settings, config),
-        out_of_order_window_ms: out_of_order_window_ms(config),
-        float_encoding: configured_floats(config).unwrap_or(default_floats),
-        histogram_start_timestamps: settings.has_feature("histograms-st-encoding"),
-        store_start_timestamps: settings.has_feature("st-storage"),
-        maintenance: true,
-        memory_snapshot: settings.has_feature("memory-snapshot-on-shutdown"),
-        snapshot_interval_ms: u64::try_from(flags.int("storage.tsdb.head-snapshot-interval"))
-            .unwrap_or(0),
-        replay_threads: settings.worker_threads,
-        ..tsdb::Options::default()
-    };
-    if let Ok(bytes @ 1..) = u64::try_from(flags.int("storage.tsdb.wal-segment-size")) {
-        options.wal_segment_bytes = bytes;
-    }
-    if let Ok(samples @ 1..) = u16::try_from(flags.int("storage.tsdb.samples-per-chunk")) {
-        options.samples_per_chunk = samples;
-    }
-    options
-}
-
-/// How the file says that floats are encoded, if it does.
-fn configured_floats(config: &Config) -> Option<FloatEncoding> {
-    let encoding = config.storage.tsdb.as_ref()?.chunk_encoding.as_ref()?;
-    match encoding.floats.as_str() {
-        "xor" => Some(FloatEncoding::Xor),
-        "xor2" => Some(FloatEncoding::Xor2),
-        _ => None,
-    }
 }
 
 fn engine_options(settings: &Settings) -> EngineOptions {
@@ -665,10 +569,10 @@ pub(crate) async fn registry_of_all(settings: Settings) -> anyhow::Result<Regist
     let web = WebServer::start(&settings, &registry, replay, requests.lifecycle()).await?;
     let engine = Engine::with_metrics(engine_options(&settings), &registry);
     let db = open_store(&settings, options, &registry, &pool).await?;
-    let (parts, following) = Parts::new(settings, db.clone(), &registry, engine.clone())?;
+    let scraping = Scraping::start(&settings, &Config::default(), &registry)?;
+    let parts = Parts::new(settings, db.clone(), scraping, engine.clone(), &registry);
     backend::new(&parts, &db, engine, &registry, SystemTime::now());
-    following.abort();
-    parts.scrape.stop();
+    parts.scraping.stop();
     web.stop().await;
     db.close()?;
     Ok(registry)

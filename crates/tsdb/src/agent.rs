@@ -15,6 +15,7 @@ mod metrics;
 mod options;
 mod replay;
 mod series;
+mod truncation;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -34,14 +35,14 @@ use append::AgentAppender;
 use metrics::AgentMetrics;
 pub use options::AgentOptions;
 use series::SeriesMap;
+use truncation::Truncation;
 
 /// An open log of an agent. Appenders it gave out keep its memory alive, but after
 /// [`close`](Self::close) no commit succeeds.
 #[derive(Debug)]
 pub struct Agent {
     shared: Arc<Shared>,
-    /// Held while old data is dropped: one at a time.
-    truncating: Mutex<()>,
+    truncation: Mutex<Option<Truncation>>,
     lock: Mutex<Option<LockFile>>,
 }
 
@@ -53,6 +54,8 @@ struct Shared {
     log: Mutex<Option<Log>>,
     /// Read from the writing of a transaction until its series know of it.
     commits: RwLock<()>,
+    /// Held while old data is dropped: one at a time.
+    truncating: Mutex<()>,
     /// References that the log may still use though the series are gone, or have another reference.
     deleted: Mutex<HashMap<u64, Deleted>>,
     metrics: AgentMetrics,
@@ -83,6 +86,7 @@ impl Agent {
             series: SeriesMap::default(),
             log: Mutex::new(None),
             commits: RwLock::default(),
+            truncating: Mutex::default(),
             deleted: Mutex::default(),
             metrics,
         };
@@ -99,7 +103,7 @@ impl Agent {
         );
         Ok(Self {
             shared: Arc::new(shared),
-            truncating: Mutex::default(),
+            truncation: Mutex::new(None),
             lock: Mutex::new(lock),
         })
     }
@@ -107,6 +111,7 @@ impl Agent {
     /// Brings the log to the disk, closes it and gives the directory free. What was committed is
     /// safe even without it; commits after it fail.
     pub fn close(&self) -> Result<(), Error> {
+        drop(self.truncation.lock().take());
         let log = self.shared.log.lock().take();
         let closed = log.map_or(Ok(()), |mut log| log.writer.close());
         drop(self.lock.lock().take());
@@ -118,11 +123,21 @@ impl Agent {
         self.shared.series.len()
     }
 
+    /// Truncates from now on by itself, until it is closed, as often as
+    /// [`AgentOptions::truncate_frequency_ms`] says. `sent` tells up to which time everything was
+    /// sent; before anything was, [`Timestamp::MIN`].
+    pub fn keep_truncating(
+        &self,
+        sent: impl Fn() -> Timestamp + Send + 'static,
+    ) -> std::io::Result<()> {
+        let truncation = Truncation::start(self.shared.clone(), sent)?;
+        *self.truncation.lock() = Some(truncation);
+        Ok(())
+    }
+
     /// Up to which time the log may be dropped at `now`, when everything up to `sent` was sent.
     pub fn truncation_time(&self, sent: Timestamp, now: Timestamp) -> Timestamp {
-        let options = &self.shared.options;
-        let settled = sent.saturating_sub(options.retention_min_ms).max(0);
-        settled.max(now.saturating_sub(options.retention_max_ms))
+        self.shared.truncation_time(sent, now)
     }
 
     /// Milliseconds from one truncation to the next.
@@ -134,18 +149,7 @@ impl Agent {
     /// the labels that later segments need. A sample counts as no younger than `now`, the present:
     /// one from the future must not keep its segment for ever.
     pub fn truncate(&self, mint: Timestamp, now: Timestamp) -> Result<(), Error> {
-        let _truncating = self.truncating.lock();
-        let begun = Instant::now();
-        let shared = &*self.shared;
-        shared.drop_quiet_series(mint)?;
-        let truncated = shared.truncate_log(mint, now);
-        shared.show_series();
-        if truncated? {
-            let took = begun.elapsed();
-            shared.metrics.truncate_duration.observe(took.as_secs_f64());
-            tracing::info!(component = "agent", mint, duration = ?took, "WAL checkpoint complete");
-        }
-        Ok(())
+        self.shared.truncate(mint, now)
     }
 }
 
@@ -169,6 +173,25 @@ impl Shared {
             .map_or(0, |last| last.saturating_add(1));
         let writer = Writer::create(dir, next, segment_bytes, compression, metrics)?;
         Ok(Log::new(writer, newest))
+    }
+
+    fn truncation_time(&self, sent: Timestamp, now: Timestamp) -> Timestamp {
+        let settled = sent.saturating_sub(self.options.retention_min_ms).max(0);
+        settled.max(now.saturating_sub(self.options.retention_max_ms))
+    }
+
+    fn truncate(&self, mint: Timestamp, now: Timestamp) -> Result<(), Error> {
+        let _truncating = self.truncating.lock();
+        let begun = Instant::now();
+        self.drop_quiet_series(mint)?;
+        let truncated = self.truncate_log(mint, now);
+        self.show_series();
+        if truncated? {
+            let took = begun.elapsed();
+            self.metrics.truncate_duration.observe(took.as_secs_f64());
+            tracing::info!(component = "agent", mint, duration = ?took, "WAL checkpoint complete");
+        }
+        Ok(())
     }
 
     fn drop_quiet_series(&self, mint: Timestamp) -> Result<(), Error> {

@@ -133,15 +133,15 @@ fn series(body: &[u8]) -> Result<SnapshotSeries<'_>, SnapshotError> {
                     }
                     floats
                 }
-                Ok(Encoding::Histogram) => {
+                Ok(integers @ (Encoding::Histogram | Encoding::HistogramSt)) => {
                     cursor.integer_histogram()?;
-                    Encoding::Histogram
+                    integers
                 }
-                Ok(Encoding::FloatHistogram) => {
+                Ok(floats @ (Encoding::FloatHistogram | Encoding::FloatHistogramSt)) => {
                     cursor.float_histogram()?;
-                    Encoding::FloatHistogram
+                    floats
                 }
-                _ => return Err(SnapshotError::Encoding(encoding)),
+                Err(_) => return Err(SnapshotError::Encoding(encoding)),
             };
             Some(OpenChunk {
                 mint,

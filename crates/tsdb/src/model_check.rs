@@ -94,6 +94,16 @@ fn commit(db: &impl Appendable, instances: &[&str], time: i64) {
 
 /// The same; returns the refusals.
 fn try_commit(db: &impl Appendable, instances: &[&str], time: i64) -> Vec<(u32, AppendError)> {
+    commit_batch(db, instances, time, false)
+}
+
+/// As [`try_commit`]; `strictly` refuses late samples also where there is a window for them.
+fn commit_batch(
+    db: &impl Appendable,
+    instances: &[&str],
+    time: i64,
+    strictly: bool,
+) -> Vec<(u32, AppendError)> {
     let mut appender = db.appender();
     let refs: Vec<_> = instances
         .iter()
@@ -108,7 +118,7 @@ fn try_commit(db: &impl Appendable, instances: &[&str], time: i64) -> Vec<(u32, 
         histograms: &[],
         start_timestamps: &[],
         exemplars: &[],
-        reject_out_of_order: false,
+        reject_out_of_order: strictly,
     };
     let (mut refused, mut exemplars) = (Vec::new(), Vec::new());
     appender
@@ -380,7 +390,11 @@ fn an_agent_drops_no_young_sample_and_no_labels_that_are_needed() {
         // Quiet until it begins anew, while truncation may remove it.
         let writer = thread::spawn({
             let agent = agent.clone();
-            move || commit_sturdily(&*agent, &["1", "4"], 20)
+            move || {
+                // Old: nothing but its series' newest time may be left of it.
+                commit_sturdily(&*agent, &["5"], 12);
+                commit_sturdily(&*agent, &["1", "4"], 20);
+            }
         });
         commit_sturdily(&*agent, &["2", "4"], 21);
         commit_sturdily(&*agent, &["3"], 30);
@@ -394,9 +408,11 @@ fn an_agent_drops_no_young_sample_and_no_labels_that_are_needed() {
             .map(|(instance, time)| (instance.to_string(), *time))
             .collect();
         assert!(young.iter().copied().eq(&wanted), "{young:?}");
+        // Refused, or begun anew: in both cases the agent knows.
+        commit_batch(&*agent, &["5"], 12, true);
         drop(agent);
         let agent = Agent::open(dir.path(), AgentOptions::default(), &Registry::new()).unwrap();
-        for (instance, time) in [("1", 20), ("2", 21), ("3", 30), ("4", 21)] {
+        for (instance, time) in [("1", 20), ("2", 21), ("3", 30), ("4", 21), ("5", 12)] {
             let refused = try_commit(&agent, &[instance], time);
             assert_eq!(refused, [(0, AppendError::OutOfOrder)], "{instance}");
         }

@@ -3,6 +3,8 @@
 use crate::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+use stdx::cancel::CancelToken;
+
 use crate::Error;
 use crate::blocks::Retention;
 use crate::replay_status::ReplayStatus;
@@ -95,6 +97,8 @@ pub struct Options {
     pub replay_threads: usize,
     /// Where the progress of the replay shows while the database opens.
     pub replay_status: Arc<ReplayStatus>,
+    /// Ends the reading of the log before its end; opening fails then, and changed nothing.
+    pub stop: CancelToken,
 }
 
 impl Default for Options {
@@ -118,6 +122,7 @@ impl Default for Options {
             maintenance: false,
             replay_threads: 0,
             replay_status: Arc::default(),
+            stop: CancelToken::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 )]
 
 mod bad_input;
+mod before_open;
 mod first_run;
 mod full_disk;
 mod hostile_queries;

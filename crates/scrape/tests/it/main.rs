@@ -1,5 +1,6 @@
 //! Scraping against targets in this process: well-behaved and hostile ones.
 
+mod before_open;
 mod hostile;
 mod samples;
 mod store;

@@ -84,16 +84,29 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
 pub(crate) struct Scraping {
     pub(crate) manager: Manager,
     pub(crate) store: Store,
+    registry: telemetry::Registry,
 }
 
 impl Scraping {
     /// Scrapes `address` every 20 ms.
     pub(crate) fn of(address: &str, change: impl FnOnce(&mut JobOptions)) -> Self {
+        let scraping = Self::before_open(address, 0, change);
+        scraping.open();
+        scraping
+    }
+
+    /// As [`of`](Self::of), with a store that is not open yet.
+    pub(crate) fn before_open(
+        address: &str,
+        kept_bytes_max: usize,
+        change: impl FnOnce(&mut JobOptions),
+    ) -> Self {
         let store = Store::default();
+        let registry = telemetry::Registry::new();
         let manager = Manager::new(ManagerOptions {
-            store: Arc::new(store.clone()),
+            kept_bytes_max,
             workers: Pool::new("append", 1, 16).unwrap(),
-            metrics: Metrics::new(&telemetry::Registry::new()),
+            metrics: Metrics::new(&registry),
             user_agent: "Prometheus/0".to_owned(),
             timestamp_tolerance: None,
         });
@@ -105,9 +118,28 @@ impl Scraping {
         };
         change(&mut options);
         manager.apply_config(vec![options], 0).unwrap();
-        let scraping = Self { manager, store };
+        let scraping = Self {
+            manager,
+            store,
+            registry,
+        };
         scraping.targets(&[address]);
         scraping
+    }
+
+    /// Opens the store.
+    pub(crate) fn open(&self) {
+        let (manager, store) = (self.manager.clone(), self.store.clone());
+        tokio::spawn(async move { manager.append_to(Arc::new(store)).await });
+    }
+
+    /// The value of a metric of our own without labels.
+    pub(crate) fn own_metric(&self, name: &str) -> f64 {
+        let text = telemetry::text::write(&self.registry.gather());
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap().parse().unwrap()
     }
 
     /// Makes these the job's targets.

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use model::{Matcher, Timestamp};
 
-use super::Shared;
-use super::gauges::dir_bytes;
+use super::{Shared, gauges};
 use crate::Error;
 use crate::block::meta::{Compaction, FROM_OUT_OF_ORDER};
 use crate::compact::{WriteOptions, write_block};
@@ -52,9 +51,8 @@ impl Shared {
         self.blocks.reload(self.head_bytes())
     }
 
-    /// Bytes of log and head chunk files.
     fn head_bytes(&self) -> u64 {
-        dir_bytes(&self.dir.join("wal")) + self.head.files.bytes()
+        gauges::head_bytes(&self.dir, self.head.files.bytes())
     }
 
     /// Makes the oldest range of the head a block; returns its end.

@@ -9,6 +9,7 @@ use telemetry::metrics::{ExposedSample, Kind};
 
 use crate::head::Head;
 use crate::lock_file::LockFile;
+use crate::memory_snapshot::folder;
 
 /// Registers them.
 pub(super) fn register(
@@ -137,6 +138,25 @@ pub(super) fn register(
     );
 }
 
+/// Bytes in the data directory `dir` that belong to the head, for retention by size: what the
+/// reference counts (both logs with checkpoints, `chunk_bytes` of head chunk files; no
+/// `chunk_snapshot`), and the snapshots that only we write.
+pub(super) fn head_bytes(dir: &Path, chunk_bytes: u64) -> u64 {
+    let logs = dir_bytes(&dir.join("wal")) + dir_bytes(&dir.join("wbl"));
+    logs + chunk_bytes + private_snapshot_bytes(dir)
+}
+
+fn private_snapshot_bytes(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return 0;
+    };
+    let ours = entries.filter_map(Result::ok).filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_some_and(folder::is_private)
+    });
+    ours.map(|entry| dir_bytes(&entry.path())).sum()
+}
+
 /// Bytes of the files in `dir` and one level below, as a log has them.
 pub(super) fn dir_bytes(dir: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(dir) else {
@@ -153,4 +173,31 @@ pub(super) fn dir_bytes(dir: &Path) -> u64 {
             })
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heads_bytes_are_what_the_reference_counts_and_our_own_snapshots() {
+        let dir = tempfile::tempdir().unwrap();
+        let sizes = [
+            ("wal/00000000", 1),
+            ("wal/checkpoint.00000001/00000000", 10),
+            ("wbl/00000000", 100),
+            ("ferula_snapshot.000001.0000000002/00000000", 1000),
+            ("ferula_snapshot.000001.0000000003.tmp/00000000", 10_000),
+            // Not counted.
+            ("chunk_snapshot.000001.0000000002/00000000", 200_000),
+            ("snapshots/20260101T000000Z-0/x", 200_000),
+            ("queries.active", 200_000),
+        ];
+        for (name, size) in sizes {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, vec![0; size]).unwrap();
+        }
+        assert_eq!(head_bytes(dir.path(), 20_000), 31_111);
+    }
 }

@@ -50,14 +50,13 @@ impl Db {
             files,
             HeadMetrics::new(registry),
         );
-        let wal_bytes = gauges::dir_bytes(&wal_dir);
         let blocks_options = BlocksOptions {
             block_duration_ms: options.block_duration_ms,
             floats: head.floats().clone(),
             block_duration_max_ms: options.block_duration_max_ms.max(options.block_duration_ms),
             merge_overlapping: options.merge_overlapping,
             retention: options.retention,
-            head_bytes: wal_bytes + head.files.bytes(),
+            head_bytes: gauges::head_bytes(dir, head.files.bytes()),
         };
         let blocks = Blocks::open(dir, blocks_options, registry)?;
         let begin = blocks.in_order_max_time();
@@ -124,17 +123,22 @@ fn load_log(
 ) -> Result<(Log, Vec<FoundChunk>), Error> {
     let dir = &data_dir.join("wal");
     wal::remove_temporary(dir)?;
-    let threads = options.replay_threads();
+    let control = replay::Control {
+        status: options.replay_status.clone(),
+        stop: options.stop.clone(),
+        threads: options.replay_threads(),
+    };
     let mut replayed = None;
     let mut kinds = Vec::new();
     kinds.extend(options.memory_snapshot.then_some(Kind::Shared));
     kinds.extend((options.snapshot_interval_ms > 0).then_some(Kind::Private));
     if let Some(folder) = usable_snapshot(data_dir, dir, &kinds)? {
-        match replay::replay(head, dir, Some(&folder), &options.replay_status, threads) {
+        match replay::replay(head, dir, Some(&folder), &control) {
             Ok(found) => {
                 tracing::info!(component = "tsdb", dir = %folder.path.display(), "chunk snapshot loaded");
                 replayed = Some(found);
             }
+            Err(err @ Error::Stopped(_)) => return Err(err),
             Err(err) => {
                 head.metrics.snapshot_failures.inc();
                 tracing::error!(component = "tsdb", err = %err, "Failed to load chunk snapshot");
@@ -145,7 +149,7 @@ fn load_log(
     }
     let replayed = match replayed {
         Some(replayed) => replayed,
-        None => replay::replay(head, dir, None, &options.replay_status, threads)?,
+        None => replay::replay(head, dir, None, &control)?,
     };
     if let Some(corruption) = &replayed.corruption {
         head.metrics.wal_corruptions.inc();

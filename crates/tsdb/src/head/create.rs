@@ -37,15 +37,19 @@ impl Head {
     pub(crate) fn get_or_create(&self, labels: &Labels) -> Option<Found> {
         let _creation = self.creation.read();
         let set = label_sets::pack(labels, &self.symbols);
-        self.find_or_place(&set, None, |slot| {
+        let found = self.find_or_place(&set, None, |slot| {
             self.postings
                 .add(slot, label_sets::pairs(&set), || self.symbols.read());
-        })
+        })?;
+        if found.created {
+            self.metrics.series_created.inc();
+        }
+        Some(found)
     }
 
     /// The series with these labels, created if need be, with reference `wanted` (its labels are
     /// logged then) or the next one. `index` gets the slot of a new one before anybody finds it by
-    /// its labels.
+    /// its labels. Who calls it counts the new ones.
     pub(super) fn find_or_place(
         &self,
         set: &LabelSet,
@@ -87,7 +91,6 @@ impl Head {
         // Postings first: whoever finds the series by its labels may make it visible.
         index(slot);
         shard.insert_unique(spread, (slot, hash), |(_, hash)| self::spread(*hash));
-        self.metrics.series_created.inc();
         Some(Found {
             slot,
             series_ref,

@@ -19,6 +19,7 @@ use std::thread;
 use model::histogram::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX};
 use model::sample::Value;
 use model::{Metadata, Timestamp};
+use stdx::cancel::CancelToken;
 
 use super::checkpoint::Expired;
 use super::label_sets::LabelSet;
@@ -31,7 +32,7 @@ use crate::memory_snapshot::folder::Folder;
 use crate::replay_status::ReplayStatus;
 use crate::wal::record::{ExemplarEntry, HistogramEntry, Record, SampleEntry};
 use crate::wal::{self, Corruption, LogReader};
-use apply::{Appliers, Change, RareChange};
+use apply::{Appliers, Change, PlacedFloats};
 use decode::{Decoded, Decoders};
 use mapped::MappedChunks;
 use series_record::SeriesRecord;
@@ -66,8 +67,19 @@ pub(crate) struct Replayed {
     pub(crate) late_chunks: Vec<FoundChunk>,
 }
 
+/// How a replay is run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Control {
+    /// Where its progress shows.
+    pub(crate) status: Arc<ReplayStatus>,
+    /// Ends it early, with [`Error::Stopped`].
+    pub(crate) stop: CancelToken,
+    /// Processors it may use.
+    pub(crate) threads: usize,
+}
+
 /// Reads checkpoint and segments of the log in `dir` into an empty head, beginning with the head
-/// chunk files, on `threads` processors. Damage in a segment is returned beside everything that was
+/// chunk files. Damage in a segment is returned beside everything that was
 /// read before it; the caller repairs.
 ///
 /// With a snapshot, that is read first, and the log from its position on. If it cannot be used,
@@ -77,13 +89,17 @@ pub(crate) fn replay(
     head: &Head,
     dir: &Path,
     snapshot: Option<&Folder>,
-    status: &ReplayStatus,
-    threads: usize,
+    control: &Control,
 ) -> Result<Replayed, Error> {
+    let Control {
+        status,
+        stop,
+        threads,
+    } = control;
     let chunks = MappedChunks::load(head)?;
     // One processor does everything in turn. Two have this thread's work, the decoders' and the
     // appliers' to share, which are about the same; more of them need more of each.
-    let of_each = if threads > 1 {
+    let of_each = if *threads > 1 {
         (threads / 2).min(THREADS_MAX)
     } else {
         0
@@ -103,7 +119,7 @@ pub(crate) fn replay(
         if let Some(folder) = snapshot {
             let decoders = Decoders::start(scope, of_each, Part::group);
             replay
-                .load_snapshot(folder, dir, decoders)
+                .load_snapshot(folder, dir, decoders, stop)
                 .map_err(|err| match err {
                     Error::Corrupt(damage) => Error::Snapshot(damage.to_string()),
                     other => other,
@@ -114,7 +130,7 @@ pub(crate) fn replay(
             replay.segment = checkpoint.last_segment;
             let mut reader = LogReader::open(&checkpoint.path, 0)?;
             Decoders::start(scope, of_each, Decoded::group)
-                .read(&mut reader, |_, record| replay.record(record))
+                .read(&mut reader, stop, |_, record| replay.record(record))
                 .map_err(|err| err.in_checkpoint(checkpoint.path))?;
             first = checkpoint.last_segment.saturating_add(1);
             // A checkpoint of the reference may hold samples: the next one of ours covers it.
@@ -130,21 +146,20 @@ pub(crate) fn replay(
             last.saturating_add(1)
         };
         status.begin(first.min(last), next);
-        let offset = snapshot.map_or(0, |folder| folder.position.offset);
-        let mut reader = match LogReader::open_at(dir, first, offset)? {
-            Some(reader) => reader,
-            None if snapshot.is_some() => {
-                let reason = "the log does not reach its position";
-                return Err(Error::Snapshot(reason.to_owned()));
-            }
+        let mut reader = match snapshot {
+            Some(folder) => LogReader::open_at(dir, first, folder.position.offset)?
+                .ok_or_else(|| Error::Snapshot("the log does not reach its position".to_owned()))?,
             None => LogReader::open(dir, first)?,
         };
-        let read =
-            Decoders::start(scope, of_each, Decoded::group).read(&mut reader, |place, record| {
+        let read = Decoders::start(scope, of_each, Decoded::group).read(
+            &mut reader,
+            stop,
+            |place, record| {
                 status.reached(place.segment);
                 replay.segment = place.segment;
                 replay.record(record);
-            });
+            },
+        );
         let corruption = match read {
             Ok(()) => None,
             Err(Error::Corrupt(corruption)) => Some(corruption),
@@ -184,7 +199,7 @@ impl Replay<'_> {
     fn record(&mut self, record: Decoded) {
         match record {
             Decoded::Series(record) => self.series(&record),
-            Decoded::Samples(entries) => self.samples(&entries),
+            Decoded::Samples(entries) => self.samples(entries),
             Decoded::Rare(Record::Tombstones(tombstones)) => {
                 for tombstone in tombstones {
                     match self.head.series.refs.slot_of(tombstone.series_ref) {
@@ -217,10 +232,6 @@ impl Replay<'_> {
         }
     }
 
-    fn rare(&mut self, slot: u32, change: RareChange) {
-        self.appliers.push(Change::Rare(slot, Box::new(change)));
-    }
-
     fn series(&mut self, record: &SeriesRecord) {
         self.series_with(record, false, |_, _, _| {});
     }
@@ -234,9 +245,6 @@ impl Replay<'_> {
         mut first: impl FnMut(&mut Appliers<'_>, usize, u32),
     ) {
         let refs = record.refs();
-        for series_ref in refs {
-            self.head.reserve_ref(*series_ref);
-        }
         record.adopt(self.head, |index, found| {
             let Some(series_ref) = refs.get(index).copied() else {
                 return;
@@ -250,19 +258,18 @@ impl Replay<'_> {
             let chunks = self.chunks.of(series_ref);
             if !chunks.is_empty() {
                 let change = if from_snapshot {
-                    RareChange::ChunksBesideOpen(chunks.to_vec())
+                    Change::ChunksBesideOpen(chunks.to_vec())
                 } else {
-                    RareChange::Chunks(chunks.to_vec())
+                    Change::Chunks(chunks.to_vec())
                 };
-                self.appliers
-                    .push(Change::Rare(found.slot, Box::new(change)));
+                self.appliers.push(found.slot, change);
             }
         });
     }
 
     fn metadata(&mut self, series_ref: u64, metadata: Arc<Metadata>) {
         match self.head.series.refs.slot_of(series_ref) {
-            Some(slot) => self.rare(slot, RareChange::Metadata(metadata)),
+            Some(slot) => self.appliers.push(slot, Change::Metadata(metadata)),
             None => self.tally.unknown_metadata += 1,
         }
     }
@@ -298,34 +305,27 @@ impl Replay<'_> {
         });
     }
 
-    fn samples(&mut self, entries: &[SampleEntry]) {
+    fn samples(&mut self, mut entries: Vec<SampleEntry>) {
         let begin = self.head.begin();
         let mut newest = Timestamp::MIN;
+        let mut unknown = 0;
         let refs = self.head.series.refs.read();
-        for entry in entries {
-            let SampleEntry {
-                series_ref,
-                timestamp,
-                start,
-                value,
-            } = *entry;
-            if timestamp < begin {
-                continue;
+        entries.retain_mut(|entry| {
+            if entry.timestamp < begin {
+                return false;
             }
-            newest = newest.max(timestamp);
-            match refs.slot_of(series_ref) {
-                Some(slot) => self.appliers.push(Change::Float {
-                    slot,
-                    timestamp,
-                    start,
-                    value,
-                }),
-                None => self.tally.unknown_samples += 1,
-            }
-        }
+            newest = newest.max(entry.timestamp);
+            let slot = refs.slot_of(entry.series_ref);
+            unknown += u64::from(slot.is_none());
+            entry.series_ref = u64::from(slot.unwrap_or_default());
+            slot.is_some()
+        });
+        drop(refs);
+        self.tally.unknown_samples += unknown;
         if newest > Timestamp::MIN {
             self.newest.cover(self.segment, newest);
         }
+        self.appliers.push_floats(PlacedFloats(entries));
     }
 
     fn histogram(&mut self, entry: HistogramEntry) {
@@ -353,10 +353,10 @@ impl Replay<'_> {
             return;
         }
         match self.head.series.refs.slot_of(entry.series_ref) {
-            Some(slot) => self.rare(
-                slot,
-                RareChange::Histogram((entry.timestamp, entry.start), entry.value),
-            ),
+            Some(slot) => {
+                let change = Change::Histogram((entry.timestamp, entry.start), entry.value);
+                self.appliers.push(slot, change);
+            }
             None => self.tally.unknown_histograms += 1,
         }
     }

@@ -207,6 +207,12 @@ fn position_of(name: &str, kind: Kind) -> Option<Position> {
     })
 }
 
+/// Whether `name` is that of a snapshot that only we know, finished or in the making.
+pub(crate) fn is_private(name: &str) -> bool {
+    let finished = name.strip_suffix(".tmp").unwrap_or(name);
+    position_of(finished, Kind::Private).is_some()
+}
+
 /// Deletes all snapshots in `dir`.
 pub(crate) fn remove_all(dir: &Path) -> Result<(), Error> {
     for kind in [Kind::Shared, Kind::Private] {

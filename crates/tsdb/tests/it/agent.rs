@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use model::sample::Value;
 use model::{Exemplar, Histogram, Labels, Metadata};
@@ -314,6 +314,53 @@ fn how_old_the_log_may_get_is_the_operators_choice() {
     let agent = open(dir.path());
     assert_eq!(agent.truncation_time(0, 9 * HOUR), 5 * HOUR);
     assert_eq!(agent.truncate_frequency_ms(), 2 * HOUR);
+}
+
+#[test]
+fn the_log_is_truncated_by_itself_up_to_what_was_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let often = AgentOptions {
+        retention_min_ms: 1,
+        truncate_frequency_ms: 5,
+        ..options()
+    };
+    // A log that changes is not read: listing it may fail for that.
+    let numbers = || segments(&dir.path().join("wal")).unwrap_or_default();
+    let truncating = |sent: i64| {
+        let agent = Agent::open(dir.path(), often.clone(), &Registry::new()).unwrap();
+        agent.keep_truncating(move || sent).unwrap();
+        agent
+    };
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let now = i64::try_from(since.as_millis()).unwrap();
+    let (old, young) = (series("m", "old"), series("m", "young"));
+
+    // Nothing was sent, and nothing is older than the longest retention: four hours.
+    let agent = truncating(i64::MIN);
+    assert_eq!(commit(&agent, &[(&old, now - HOUR, 1.0)]), []);
+    assert_eq!(commit(&agent, &[(&young, now, 1.0)]), []);
+    until(|| numbers().last().is_some_and(|(last, _)| *last >= 3));
+    drop(agent);
+    let found = logged(dir.path());
+    assert_eq!(found[&old], [(now - HOUR, 1.0)]);
+    assert_eq!(found[&young], [(now, 1.0)]);
+    let last = *segment_numbers(dir.path()).last().unwrap();
+
+    let agent = truncating(now + MINUTE);
+    until(|| numbers().first().is_some_and(|(first, _)| *first > last));
+    agent.close().unwrap();
+    assert_eq!(logged(dir.path()), BTreeMap::new());
+    let left = segment_numbers(dir.path());
+    std::thread::sleep(Duration::from_millis(30));
+    assert_eq!(segment_numbers(dir.path()), left, "it ends with the log");
+}
+
+fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 #[test]

@@ -404,3 +404,37 @@ fn blocks_that_overlap_are_merged_in_the_encoding_of_the_moment() {
     assert!(kinds.contains(&Encoding::Xor2), "{kinds:?}");
     assert_eq!(read_all(&db), before);
 }
+
+#[test]
+fn a_snapshot_of_the_heads_memory_has_start_timestamps_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_snapshot = || Options {
+        memory_snapshot: true,
+        ..with_starts()
+    };
+    let db = open_with(dir.path(), with_snapshot());
+    let mut all = rows(HOUR, 90 * MINUTE);
+    commit_rows(&db, &all);
+    db.close().unwrap();
+    drop(db);
+    let registry = telemetry::Registry::new();
+    let db = Db::open(dir.path(), with_snapshot(), &registry).unwrap();
+    let families = registry.gather();
+    let failures = families
+        .iter()
+        .find(|family| family.name == "prometheus_tsdb_snapshot_replay_error_total");
+    assert_eq!(
+        failures.unwrap().samples[0].value.to_bits(),
+        0_f64.to_bits()
+    );
+    assert_eq!(content(&db), expected(&all));
+    assert_eq!(encodings(&db, "h"), [Encoding::HistogramSt]);
+    assert_eq!(encodings(&db, "fh"), [Encoding::FloatHistogramSt]);
+    // The chunks go on.
+    let more = rows(90 * MINUTE, 100 * MINUTE);
+    commit_rows(&db, &more);
+    all.extend(more);
+    assert_eq!(content(&db), expected(&all));
+    assert_eq!(encodings(&db, "h"), [Encoding::HistogramSt]);
+    assert_eq!(encodings(&db, "fh"), [Encoding::FloatHistogramSt]);
+}

@@ -4,6 +4,9 @@
 //! order of the log. Series are independent of each other, so the result does not depend on how
 //! many appliers there are. They touch series and, through these, head chunk files; nothing that
 //! series share.
+//!
+//! Floats, which nearly all of a log is, come as the decoders made them, record by record, to all
+//! appliers, of which each takes its own; what is rarer comes to its applier alone.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -16,35 +19,25 @@ use model::{Metadata, Timestamp};
 use super::snapshot::StoredChunk;
 use crate::head::Head;
 use crate::head::append::Tally;
-use crate::head::series::{Appended, ChunkRules, StripCursor};
+use crate::head::series::{Appended, ChunkRules, SeriesState, StripCursor};
 use crate::head::visibility::SETTLED;
 use crate::head_chunks::FoundChunk;
+use crate::wal::record::SampleEntry;
 
 /// Neighbouring slots that go to the same applier: some hundred, so that two of them rarely meet.
 const RUN_SLOTS: u32 = 256;
-/// Changes that go through a queue together.
+/// Floats that go through the queues together where records are smaller.
 const BATCH_LEN: usize = 4096;
-/// What a change counts that holds more than a float.
-const RARE_WEIGHT: usize = 32;
+/// Changes, which may be large, that go through a queue together.
+const CHANGES_LEN: usize = 128;
+/// Floats that go through the queues together, at most.
+const FLOATS_LEN_MAX: usize = 4 * BATCH_LEN;
 /// Batches that wait for one applier.
 const QUEUE_LEN_MAX: usize = 4;
 
 /// Something that happens to one series.
 #[derive(Debug)]
 pub(super) enum Change {
-    Float {
-        slot: u32,
-        timestamp: Timestamp,
-        /// Start timestamp; 0 if there is none.
-        start: Timestamp,
-        value: f64,
-    },
-    Rare(u32, Box<RareChange>),
-}
-
-/// What happens less often, or takes more room.
-#[derive(Debug)]
-pub(super) enum RareChange {
     /// Time and start timestamp; histogram.
     Histogram((Timestamp, Timestamp), Value),
     Metadata(Arc<Metadata>),
@@ -56,18 +49,25 @@ pub(super) enum RareChange {
     Open(StoredChunk),
 }
 
-impl Change {
-    fn slot(&self) -> u32 {
-        match self {
-            Self::Float { slot, .. } | Self::Rare(slot, _) => *slot,
-        }
-    }
+/// Samples of a record in the log's order, slots in the place of references.
+#[derive(Debug)]
+pub(super) struct PlacedFloats(pub(super) Vec<SampleEntry>);
+
+/// What appliers get, in the order of the log.
+enum Batch {
+    /// To all of them.
+    Floats(Arc<PlacedFloats>),
+    /// To the one whose series these are.
+    Changes(Vec<(u32, Change)>),
 }
 
 /// Applies the changes of some series.
 #[derive(Debug)]
 struct Applier<'a> {
     head: &'a Head,
+    /// Which of how many it is.
+    lane: usize,
+    of: usize,
     rules: ChunkRules,
     tally: Tally,
     /// Slots with chunks that were closed.
@@ -77,9 +77,11 @@ struct Applier<'a> {
 }
 
 impl<'a> Applier<'a> {
-    fn new(head: &'a Head) -> Self {
+    fn new(head: &'a Head, lane: usize, of: usize) -> Self {
         Self {
             head,
+            lane,
+            of,
             rules: head.rules(),
             tally: Tally::default(),
             closed: Vec::new(),
@@ -87,68 +89,89 @@ impl<'a> Applier<'a> {
         }
     }
 
-    fn apply(&mut self, changes: &mut Vec<Change>) {
+    fn apply(&mut self, batch: Batch) {
+        match batch {
+            Batch::Floats(floats) => self.floats(&floats),
+            Batch::Changes(mut changes) => self.changes(&mut changes),
+        }
+    }
+
+    /// Appends those of its series.
+    fn floats(&mut self, PlacedFloats(entries): &PlacedFloats) {
         let mut cursor = StripCursor::default();
-        for change in changes.drain(..) {
-            let slot = change.slot();
+        for entry in entries {
+            // A slot, so it fits.
+            let slot = entry.series_ref as u32;
+            if self.of > 1 && lane_of(slot, self.of) != self.lane {
+                continue;
+            }
+            if let Some(strip) = self.head.series.seek(&mut cursor, slot)
+                && let Some(state) = strip.series_mut(slot)
+            {
+                let times = (entry.timestamp, entry.start);
+                let value = Value::Float(entry.value);
+                let appended = state.append(times, value, SETTLED, u64::MAX, self.rules);
+                self.count(slot, appended, true, entry.timestamp);
+            }
+        }
+    }
+
+    fn count(&mut self, slot: u32, appended: Appended, float: bool, timestamp: Timestamp) {
+        if appended == Appended::Begun(true) {
+            self.closed.push(slot);
+        }
+        self.tally.count(appended, float, timestamp);
+    }
+
+    fn changes(&mut self, changes: &mut Vec<(u32, Change)>) {
+        let mut cursor = StripCursor::default();
+        for (slot, change) in changes.drain(..) {
             let Some(strip) = self.head.series.seek(&mut cursor, slot) else {
                 continue;
             };
-            let Some(state) = strip.series_mut(slot) else {
-                continue;
-            };
-            let (times, value) = match change {
-                Change::Float {
-                    timestamp,
-                    start,
-                    value,
-                    ..
-                } => ((timestamp, start), Value::Float(value)),
-                Change::Rare(_, rare) => match *rare {
-                    RareChange::Histogram(times, value) => (times, value),
-                    RareChange::Metadata(metadata) => {
-                        state.set_metadata(metadata);
-                        continue;
-                    }
-                    RareChange::Chunks(chunks) => {
-                        for chunk in chunks {
-                            let (mint, maxt) = (chunk.mint, chunk.maxt);
-                            let files = &self.head.files;
-                            // A repeated record finds its chunks attached already.
-                            if state.attach_between(mint, maxt, chunk.chunk_ref, files) {
-                                self.head.cover(mint, maxt);
-                            }
-                        }
-                        continue;
-                    }
-                    RareChange::ChunksBesideOpen(chunks) => {
-                        for chunk in chunks {
-                            match state.attach_beside_open(&chunk, &self.head.files) {
-                                Ok(()) => self.head.cover(chunk.mint, chunk.maxt),
-                                Err(reason) => self.doubt = Some(reason),
-                            }
-                        }
-                        continue;
-                    }
-                    RareChange::Open(chunk) => {
-                        let times = (chunk.mint, chunk.maxt);
-                        match state.restore(times, chunk.encoding, chunk.data, self.rules) {
-                            Ok(()) => {
-                                self.head.cover(chunk.mint, chunk.maxt);
-                                self.tally.chunks += 1;
-                            }
-                            Err(reason) => self.doubt = Some(reason),
-                        }
-                        continue;
-                    }
-                },
-            };
-            let float = matches!(value, Value::Float(_));
-            let appended = state.append(times, value, SETTLED, u64::MAX, self.rules);
-            if appended == Appended::Begun(true) {
-                self.closed.push(slot);
+            if let Some(state) = strip.series_mut(slot) {
+                self.change(slot, state, change);
             }
-            self.tally.count(appended, float, times.0);
+        }
+    }
+
+    fn change(&mut self, slot: u32, state: &mut SeriesState, change: Change) {
+        match change {
+            Change::Histogram(times, value) => {
+                let appended = state.append(times, value, SETTLED, u64::MAX, self.rules);
+                self.count(slot, appended, false, times.0);
+            }
+            Change::Metadata(metadata) => {
+                state.set_metadata(metadata);
+            }
+            Change::Chunks(chunks) => {
+                for chunk in chunks {
+                    let (mint, maxt) = (chunk.mint, chunk.maxt);
+                    let files = &self.head.files;
+                    // A repeated record finds its chunks attached already.
+                    if state.attach_between(mint, maxt, chunk.chunk_ref, files) {
+                        self.head.cover(mint, maxt);
+                    }
+                }
+            }
+            Change::ChunksBesideOpen(chunks) => {
+                for chunk in chunks {
+                    match state.attach_beside_open(&chunk, &self.head.files) {
+                        Ok(()) => self.head.cover(chunk.mint, chunk.maxt),
+                        Err(reason) => self.doubt = Some(reason),
+                    }
+                }
+            }
+            Change::Open(chunk) => {
+                let times = (chunk.mint, chunk.maxt);
+                match state.restore(times, chunk.encoding, chunk.data, self.rules) {
+                    Ok(()) => {
+                        self.head.cover(chunk.mint, chunk.maxt);
+                        self.tally.chunks += 1;
+                    }
+                    Err(reason) => self.doubt = Some(reason),
+                }
+            }
         }
     }
 
@@ -171,22 +194,29 @@ struct Applied {
     doubt: Option<String>,
 }
 
-/// All appliers, and what was not handed to them yet.
+/// The applier, of so many, to which the series in `slot` belongs.
+fn lane_of(slot: u32, of: usize) -> usize {
+    (slot / RUN_SLOTS) as usize % of.max(1)
+}
+
+/// All appliers, and what was not handed to them yet: floats, or else changes in lanes.
 pub(super) struct Appliers<'scope> {
     head: &'scope Head,
     lanes: Vec<Lane<'scope>>,
+    floats: Vec<SampleEntry>,
+    /// Whether a lane has changes.
+    has_changes: bool,
 }
 
 struct Lane<'scope> {
-    batch: Vec<Change>,
-    weight: usize,
+    changes: Vec<(u32, Change)>,
     target: Target<'scope>,
 }
 
 enum Target<'scope> {
     /// On the thread that reads.
     Here(Applier<'scope>),
-    Thread(SyncSender<Vec<Change>>, ScopedJoinHandle<'scope, Applied>),
+    Thread(SyncSender<Batch>, ScopedJoinHandle<'scope, Applied>),
 }
 
 impl<'scope> Appliers<'scope> {
@@ -196,12 +226,12 @@ impl<'scope> Appliers<'scope> {
         head: &'scope Head,
         threads: usize,
     ) -> Self {
-        let thread = |_| {
-            let (sender, batches) = sync_channel::<Vec<Change>>(QUEUE_LEN_MAX);
+        let thread = |lane| {
+            let (sender, batches) = sync_channel(QUEUE_LEN_MAX);
             let thread = scope.spawn(move || {
-                let mut applier = Applier::new(head);
-                for mut batch in batches {
-                    applier.apply(&mut batch);
+                let mut applier = Applier::new(head, lane, threads);
+                for batch in batches {
+                    applier.apply(batch);
                 }
                 applier.finish()
             });
@@ -209,41 +239,79 @@ impl<'scope> Appliers<'scope> {
         };
         let mut targets: Vec<_> = (0..threads).map(thread).collect();
         if targets.is_empty() {
-            targets.push(Target::Here(Applier::new(head)));
+            targets.push(Target::Here(Applier::new(head, 0, 1)));
         }
         let lane = |target| Lane {
-            batch: Vec::with_capacity(BATCH_LEN),
-            weight: 0,
+            changes: Vec::new(),
             target,
         };
         Self {
             head,
             lanes: targets.into_iter().map(lane).collect(),
+            floats: Vec::new(),
+            has_changes: false,
         }
     }
 
-    /// Hands over a change.
-    pub(super) fn push(&mut self, change: Change) {
-        let lane = (change.slot() / RUN_SLOTS) as usize % self.lanes.len().max(1);
+    /// Hands over samples.
+    pub(super) fn push_floats(&mut self, PlacedFloats(entries): PlacedFloats) {
+        if self.has_changes {
+            self.flush_changes();
+        }
+        if self.floats.is_empty() && (BATCH_LEN / 2..=FLOATS_LEN_MAX).contains(&entries.len()) {
+            self.send_floats(entries);
+            return;
+        }
+        for part in entries.chunks(BATCH_LEN) {
+            self.floats.extend_from_slice(part);
+            if self.floats.len() >= BATCH_LEN {
+                self.flush_floats();
+            }
+        }
+    }
+
+    /// Hands over a change of the series in `slot`.
+    pub(super) fn push(&mut self, slot: u32, change: Change) {
+        if !self.floats.is_empty() {
+            self.flush_floats();
+        }
+        self.has_changes = true;
+        let lane = lane_of(slot, self.lanes.len());
         let Some(lane) = self.lanes.get_mut(lane) else {
             return;
         };
-        lane.weight += match &change {
-            Change::Float { .. } => 1,
-            Change::Rare(..) => RARE_WEIGHT,
-        };
-        lane.batch.push(change);
-        if lane.weight >= BATCH_LEN {
+        lane.changes.push((slot, change));
+        if lane.changes.len() >= CHANGES_LEN {
             lane.flush();
         }
     }
 
+    fn flush_floats(&mut self) {
+        let floats = std::mem::take(&mut self.floats);
+        self.send_floats(floats);
+    }
+
+    fn send_floats(&mut self, floats: Vec<SampleEntry>) {
+        let floats = Arc::new(PlacedFloats(floats));
+        for lane in &mut self.lanes {
+            lane.send(Batch::Floats(floats.clone()));
+        }
+    }
+
+    fn flush_changes(&mut self) {
+        for lane in &mut self.lanes {
+            lane.flush();
+        }
+        self.has_changes = false;
+    }
+
     /// Waits until everything is applied; says why a snapshot cannot be used that was.
-    pub(super) fn finish(self) -> Result<(), String> {
+    pub(super) fn finish(mut self) -> Result<(), String> {
+        self.flush_floats();
+        self.flush_changes();
         let mut closed = Vec::new();
         let mut doubt = None;
-        for mut lane in self.lanes {
-            lane.flush();
+        for lane in self.lanes {
             let applied = match lane.target {
                 Target::Here(applier) => applier.finish(),
                 Target::Thread(sender, thread) => {
@@ -264,14 +332,17 @@ impl<'scope> Appliers<'scope> {
 
 impl Lane<'_> {
     fn flush(&mut self) {
-        self.weight = 0;
+        if !self.changes.is_empty() {
+            let changes = std::mem::take(&mut self.changes);
+            self.send(Batch::Changes(changes));
+        }
+    }
+
+    fn send(&mut self, batch: Batch) {
         match &mut self.target {
-            Target::Here(applier) => applier.apply(&mut self.batch),
-            Target::Thread(sender, _) => {
-                let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_LEN));
-                // Fails only if the applier panicked, which comes to light at the end.
-                let _ = sender.send(batch);
-            }
+            Target::Here(applier) => applier.apply(batch),
+            // Fails only if the applier panicked, which comes to light at the end.
+            Target::Thread(sender, _) => drop(sender.send(batch)),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
+use stdx::cancel::CancelToken;
+
 use super::series_record::SeriesRecord;
 use crate::Error;
 use crate::wal::record::{Record, SampleEntry, decode, decode_samples, kind};
@@ -145,14 +147,17 @@ impl<'scope, T: Send + 'scope> Decoders<'scope, T> {
         }
     }
 
-    /// Hands what the records say to `take`, in their order, until the log ends or one is damaged.
+    /// Hands what the records say to `take`, in their order, until the log ends, one is damaged or
+    /// `stop` says so.
     pub(super) fn read(
         self,
         reader: &mut LogReader,
+        stop: &CancelToken,
         mut take: impl FnMut(&Place, T),
     ) -> Result<(), Error> {
         if self.workers.is_empty() {
             loop {
+                stop.check()?;
                 let (records, end) = next_group(reader);
                 (self.decode)(&records).take(&records, &mut take)?;
                 if let Some(end) = end {
@@ -169,6 +174,7 @@ impl<'scope, T: Send + 'scope> Decoders<'scope, T> {
         let mut waiting_bytes = 0;
         let mut end = None;
         loop {
+            stop.check()?;
             while end.is_none()
                 && waiting.len() < QUEUE_LEN_MAX * self.workers.len()
                 && (waiting_bytes < READ_BYTES_MAX || waiting.is_empty())

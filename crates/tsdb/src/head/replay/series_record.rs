@@ -87,6 +87,10 @@ impl SeriesRecord {
     /// those that have labels at all, and what became of them.
     pub(super) fn adopt(&self, head: &Head, mut each: impl FnMut(usize, Found)) {
         let _creation = head.creation.read();
+        if let Some(highest) = self.refs.iter().max() {
+            head.reserve_ref(*highest);
+        }
+        let mut created = 0_u32;
         // Texts were checked when they were taken up.
         let text = |index| std::str::from_utf8(self.texts.get(index)).unwrap_or_default();
         let ids = head.symbols.intern((0..self.texts.len()).map(text));
@@ -118,9 +122,11 @@ impl SeriesRecord {
                 }
             });
             if let Some(found) = found {
+                created += u32::from(found.created);
                 each(index, found);
             }
         }
+        head.metrics.series_created.add(f64::from(created));
         for ((name, value), slots) in self.pairs.iter().zip(&slots) {
             head.postings
                 .add_slots(id(*name), id(*value), slots, || head.symbols.read());

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chunk::Encoding;
 use model::{Metadata, Timestamp};
+use stdx::cancel::CancelToken;
 
 use super::Replay;
-use super::apply::{Change, RareChange};
+use super::apply::Change;
 use super::decode::{Decoders, Group};
 use super::series_record::{Builder, SeriesRecord};
 use crate::Error;
@@ -95,6 +96,7 @@ impl<'scope> Replay<'scope> {
         folder: &Folder,
         dir: &Path,
         decoders: Decoders<'scope, Part>,
+        stop: &CancelToken,
     ) -> Result<(), Error> {
         if self.chunks.damaged {
             let reason = "head chunk files are damaged, the log has to replace them";
@@ -114,7 +116,7 @@ impl<'scope> Replay<'scope> {
         self.stored_until = self.chunks.newest();
         let mut reader = LogReader::open(&folder.path, 0)?;
         let mut is_whole = false;
-        decoders.read(&mut reader, |_, part| {
+        decoders.read(&mut reader, stop, |_, part| {
             // Written behind the last series, even if nothing is deleted.
             is_whole |= matches!(part, Part::Tombstones(_));
             self.part(part);
@@ -141,8 +143,7 @@ impl<'scope> Replay<'scope> {
                     // Blocks have what ends before them.
                     if let Some(chunk) = chunk.filter(|chunk| chunk.maxt >= begin) {
                         newest = newest.max(chunk.maxt);
-                        let change = RareChange::Open(chunk);
-                        appliers.push(Change::Rare(slot, Box::new(change)));
+                        appliers.push(slot, Change::Open(chunk));
                     }
                 });
                 self.stored_until = newest;

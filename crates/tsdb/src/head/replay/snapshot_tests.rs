@@ -7,7 +7,7 @@ use model::sample::SampleColumns;
 use model::{CounterResetHint, Labels};
 use proptest::prelude::*;
 
-use super::tests::{Step, new_head, step, write_steps};
+use super::tests::{Step, new_head, on, step, write_steps};
 use super::*;
 use crate::head_chunks::HeadChunks;
 use crate::memory_snapshot::folder::{Folder, Kind, Position};
@@ -81,10 +81,9 @@ proptest! {
         before.insert(0, Step::Series(1, 2000));
         let dir = tempfile::tempdir().unwrap();
         let wal_dir = dir.path().join("wal");
-        let status = ReplayStatus::default();
         let end = write_steps(&wal_dir, 0, &before, false);
         let head = new_head(open_files(dir.path()));
-        replay(&head, &wal_dir, None, &status, 2).unwrap();
+        replay(&head, &wal_dir, None, &on(2)).unwrap();
         head.write_chunks().unwrap();
         head.files.cut().unwrap();
         head.put_away(dir.path(), &wal_dir, end).unwrap();
@@ -94,9 +93,9 @@ proptest! {
         let folder = Folder::last(dir.path(), &[Kind::Shared]).unwrap().unwrap();
         prop_assert_eq!(folder.position, end);
         let whole = new_head(open_files(dir.path()));
-        replay(&whole, &wal_dir, None, &status, threads).unwrap();
+        replay(&whole, &wal_dir, None, &on(threads)).unwrap();
         let quick = new_head(open_files(dir.path()));
-        let put_away = replay(&quick, &wal_dir, Some(&folder), &status, threads).unwrap();
+        let put_away = replay(&quick, &wal_dir, Some(&folder), &on(threads)).unwrap();
         prop_assert!(put_away.corruption.is_none());
         prop_assert_eq!(exemplars(&quick), exemplars(&whole));
         let range = |head: &Head| (head.min_time(), head.max_time());

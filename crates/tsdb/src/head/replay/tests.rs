@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use model::{Histogram, Labels, Metadata, Span};
 use proptest::prelude::*;
-use stdx::cancel::CancelToken;
 use telemetry::Registry;
 
 use super::*;
@@ -200,12 +199,20 @@ pub(super) fn new_head(files: HeadChunks) -> Head {
     head
 }
 
+/// A replay by so many threads.
+pub(super) fn on(threads: usize) -> Control {
+    Control {
+        threads,
+        ..Control::default()
+    }
+}
+
 /// Everything that a replay makes of the log in `dir`, as text.
 fn dump(dir: &Path, threads: usize) -> String {
     // Closed chunks go to files in the order of their slots, so these are compared too.
     let chunks = tempfile::tempdir().unwrap();
     let head = new_head(HeadChunks::open(chunks.path(), 1 << 20).unwrap());
-    let replayed = replay(&head, dir, None, &ReplayStatus::default(), threads).unwrap();
+    let replayed = replay(&head, dir, None, &on(threads)).unwrap();
     let mut text = format!(
         "{:?} {:?} {:?} {:?}\n",
         replayed.newest,
@@ -340,5 +347,20 @@ proptest! {
             let whole = decode(&record[..end]).map(|_| ());
             prop_assert_eq!(SeriesRecord::decode(&record[..end]).map(|_| ()), whole);
         }
+    }
+}
+
+#[test]
+fn a_replay_that_is_told_to_stop_does() {
+    let dir = tempfile::tempdir().unwrap();
+    write_steps(dir.path(), 0, &[Step::Series(1, 10)], false);
+    for threads in [1, 4] {
+        let chunks = tempfile::tempdir().unwrap();
+        let head = new_head(HeadChunks::open(chunks.path(), 1 << 20).unwrap());
+        let control = on(threads);
+        control.stop.cancel();
+        let stopped = replay(&head, dir.path(), None, &control);
+        assert!(matches!(stopped, Err(Error::Stopped(_))));
+        assert_eq!(head.series.count(), 0);
     }
 }

@@ -103,6 +103,14 @@ impl OpenHistograms {
                 let (open, bytes) = FloatHistogramAppender::reopen(data)?;
                 (Kind::Float(open), bytes)
             }
+            Encoding::HistogramSt => {
+                let (open, bytes) = HistogramAppender::reopen_with_start_timestamps(data)?;
+                (Kind::Integer(open), bytes)
+            }
+            Encoding::FloatHistogramSt => {
+                let (open, bytes) = FloatHistogramAppender::reopen_with_start_timestamps(data)?;
+                (Kind::Float(open), bytes)
+            }
             other => return Err(DecodeError::UnsupportedEncoding(other as u8)),
         };
         Ok(Self {

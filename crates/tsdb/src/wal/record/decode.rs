@@ -355,12 +355,14 @@ impl<'a> Cursor<'a> {
         float_histogram(self)
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, RecordError> {
         let (byte, rest) = self.rest.split_first().ok_or(RecordError::UnexpectedEnd)?;
         self.rest = rest;
         Ok(*byte)
     }
 
+    #[inline]
     pub(crate) fn be64(&mut self) -> Result<u64, RecordError> {
         let (word, rest) = self
             .rest
@@ -370,11 +372,30 @@ impl<'a> Cursor<'a> {
         Ok(u64::from_be_bytes(*word))
     }
 
+    #[inline]
     fn f64(&mut self) -> Result<f64, RecordError> {
         self.be64().map(f64::from_bits)
     }
 
+    #[inline]
     pub(crate) fn uvarint(&mut self) -> Result<u64, RecordError> {
+        // Most have up to three bytes: sizes and numbers of strings, differences of references and
+        // of times.
+        let (value, rest) = match self.rest {
+            [one @ ..0x80, rest @ ..] => (u64::from(*one), rest),
+            [one, two @ ..0x80, rest @ ..] => (u64::from(one & 0x7f) | u64::from(*two) << 7, rest),
+            [one, two, three @ ..0x80, rest @ ..] => (
+                u64::from(one & 0x7f) | u64::from(two & 0x7f) << 7 | u64::from(*three) << 14,
+                rest,
+            ),
+            _ => return self.long_uvarint(),
+        };
+        self.rest = rest;
+        Ok(value)
+    }
+
+    #[cold]
+    fn long_uvarint(&mut self) -> Result<u64, RecordError> {
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
             let byte = self.byte()?;
@@ -389,6 +410,7 @@ impl<'a> Cursor<'a> {
         Err(RecordError::VarintOverflow)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<i64, RecordError> {
         let raw = self.uvarint()?;
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
@@ -398,6 +420,7 @@ impl<'a> Cursor<'a> {
         i32::try_from(self.varint()?).map_err(|_| RecordError::OutOfRange("histogram schema"))
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
         let size = usize::try_from(self.uvarint()?).map_err(|_| RecordError::UnexpectedEnd)?;
         let (bytes, rest) = self
