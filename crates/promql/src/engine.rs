@@ -464,8 +464,6 @@ impl Query<'_> {
             max_samples: options.max_samples,
             at: Cell::new(self.plan.root.pos),
             text: &self.text,
-            names_unneeded: Cell::new(false),
-            only_counted: Cell::new(false),
             has_types: Cell::new(None),
             counters,
             notes: RefCell::new(Annotations::default()),

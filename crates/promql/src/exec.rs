@@ -23,14 +23,14 @@ use model::label_name::{TYPE_LABEL, UNIT_LABEL};
 use model::{Labels, Timestamp};
 use promql_parser::ast::PosRange;
 use stdx::cancel::{CancelToken, Stop};
-use storage::{LabelHints, Querier, SelectHints, StorageError};
+use storage::{LabelHints, Querier, SelectHints, SeriesSet, StorageError};
 
 use crate::annotations::{Annotations, line_and_column};
 use crate::column::{Column, Grid, Kind, Point, Scalars, Series};
 use crate::error::{Phase, QueryError};
 use crate::functions::math;
 use crate::meter::{self, Charge};
-use crate::plan::{Extension, Node, Op};
+use crate::plan::{Extension, Node, Op, Selector};
 
 pub(crate) use counters::Counters;
 
@@ -56,11 +56,6 @@ pub(crate) struct Evaluator<'a> {
     /// The expression that is being evaluated, and the text that its place is in.
     pub(crate) at: Cell<PosRange>,
     pub(crate) text: &'a str,
-    /// Set by who asks for series of which it does not look at the names: so they may stay.
-    pub(crate) names_unneeded: Cell<bool>,
-    /// Set by who only wants to know how many series there are: their labels may stay out, and
-    /// they may come in any order.
-    pub(crate) only_counted: Cell<bool>,
     /// Whether the store has labels of types or units, once that was asked.
     pub(crate) has_types: Cell<Option<bool>>,
     pub(crate) counters: Counters,
@@ -76,12 +71,6 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        if !matches!(node.op, Op::Range { .. }) {
-            self.names_unneeded.set(false);
-        }
-        if !matches!(node.op, Op::Selector(_)) {
-            self.only_counted.set(false);
-        }
         let outer = self.at.replace(node.pos);
         let before = self.counters.held();
         let mut given = 0;
@@ -190,7 +179,6 @@ impl Evaluator<'_> {
                 })
             }
             Op::Selector(selector) if selector.extension == Extension::Smoothed => {
-                self.only_counted.set(false);
                 self.smoothed_selector(node, selector, grid, sink)
             }
             Op::Selector(selector) => self.instant_selector(selector, grid, sink),
@@ -426,12 +414,23 @@ impl Evaluator<'_> {
     }
 
     /// Opens a selection; the store's remarks become warnings of the query.
-    fn select(
+    fn select<'s>(&self, selector: &'s Selector) -> Result<Option<Selected<'s>>, QueryError> {
+        let need = &selector.need;
+        let labels = match &need.labels {
+            Some(labels) if !need.loses_name || !self.store_has_types()? => Some(labels),
+            _ => None,
+        };
+        let names = labels.map(|labels| labels.iter().map(String::as_str).collect());
+        let set = self.open(&selector.matchers, &selector.hints, need.ordered)?;
+        Ok(set.map(|set| Selected { set, names }))
+    }
+
+    fn open(
         &self,
         matchers: &[model::Matcher],
         hints: &SelectHints,
         sort: bool,
-    ) -> Result<Option<Box<dyn storage::SeriesSet>>, QueryError> {
+    ) -> Result<Option<Box<dyn SeriesSet>>, QueryError> {
         let Some(querier) = self.querier else {
             return Ok(None);
         };
@@ -486,6 +485,24 @@ impl Evaluator<'_> {
         self.hold(samples)?;
         self.counters.release_to(held);
         Ok(())
+    }
+}
+
+/// What a selector found.
+struct Selected<'s> {
+    set: Box<dyn SeriesSet>,
+    /// Names of the labels that are needed; `None` for all.
+    names: Option<Vec<&'s str>>,
+}
+
+impl Selected<'_> {
+    /// The labels of a series, as far as they are needed.
+    fn labels(&self, index: usize) -> Labels {
+        match &self.names {
+            None => self.set.labels(index),
+            Some(names) if names.is_empty() => Labels::empty(),
+            Some(names) => self.set.labels_of(index, names),
+        }
     }
 }
 

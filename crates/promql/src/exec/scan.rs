@@ -87,11 +87,10 @@ impl Evaluator<'_> {
         sink: &mut Sink<'_>,
         take: &mut impl FnMut(&SampleColumns, usize) -> Option<Point>,
     ) -> Result<(), QueryError> {
-        let only_counted = self.only_counted.take();
-        let sort = !only_counted;
-        let Some(set) = self.select(&selector.matchers, &selector.hints, sort)? else {
+        let Some(selected) = self.select(selector)? else {
             return Ok(());
         };
+        let set = &*selected.set;
         let at = |step: usize| selector.at.unwrap_or(grid.time(step)) - selector.offset_ms;
         let (first, last) = (at(0), at(grid.len.saturating_sub(1)));
         let mut mint = first.saturating_sub(self.lookback_ms).saturating_add(1);
@@ -149,13 +148,8 @@ impl Evaluator<'_> {
                 if !by_step {
                     self.counters.read(0, count, count);
                 }
-                let labels = if only_counted {
-                    Labels::empty()
-                } else {
-                    set.labels(index)
-                };
                 sink(Series {
-                    labels,
+                    labels: selected.labels(index),
                     drop_name: false,
                     column,
                 })?;
@@ -181,8 +175,6 @@ impl Evaluator<'_> {
         let values = values?;
         let param_pos = params.first().map_or(range_pos, |param| param.outer_pos);
         let mut now = vec![0.0; values.len()];
-        let unneeded = self.names_unneeded.take();
-        let name_may_stay = unneeded && source.has_one_name() && !self.store_has_types()?;
         self.unique(source.has_one_name(), sink, |sink| {
             self.ranges(source, grid, &mut |series, samples, ends| {
                 let mut result = Series {
@@ -202,13 +194,7 @@ impl Evaluator<'_> {
                     let held = rate::each_plain(samples, windows, counter, per_second, put);
                     self.counters.read(0, held.total, held.fresh);
                     self.touch(held.most)?;
-                    return self.give_range_result(
-                        function,
-                        result,
-                        range_pos,
-                        name_may_stay,
-                        sink,
-                    );
+                    return self.give_range_result(function, result, range_pos, sink);
                 }
                 self.slide(series, samples, ends, grid, &mut |series, step, window| {
                     if window.is_empty() {
@@ -227,7 +213,7 @@ impl Evaluator<'_> {
                     }
                     Ok(())
                 })?;
-                self.give_range_result(function, result, range_pos, name_may_stay, sink)
+                self.give_range_result(function, result, range_pos, sink)
             })
         })
     }
@@ -237,7 +223,6 @@ impl Evaluator<'_> {
         function: RangeFunction,
         mut series: Series,
         range_pos: PosRange,
-        name_may_stay: bool,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
         if series.column.count() == 0 {
@@ -246,9 +231,7 @@ impl Evaluator<'_> {
         if function.expects_counter() && series.column.has_floats() {
             self.note_possible_non_counter(&series.labels, range_pos);
         }
-        // Remarks about histograms may tell the name.
-        let stays = name_may_stay && !series.column.has_histograms();
-        if !function.keeps_name() && !stays {
+        if !function.keeps_name() {
             self.drop_name(&mut series);
         }
         sink(series)
@@ -315,9 +298,10 @@ impl Evaluator<'_> {
         let mut samples = RangeSamples::default();
         match source {
             RangeSource::Selector { selector, .. } => {
-                let Some(set) = self.select(&selector.matchers, &selector.hints, true)? else {
+                let Some(selected) = self.select(selector)? else {
                     return Ok(());
                 };
+                let set = &*selected.set;
                 let (mint, maxt) = ends.reach(grid);
                 let mut columns = SampleColumns::default();
                 for index in 0..set.len() {
@@ -327,7 +311,7 @@ impl Evaluator<'_> {
                     if !self.use_start_timestamps {
                         columns.start_timestamps.clear();
                     }
-                    samples.fill(&columns);
+                    samples.take(&mut columns);
                     if samples.is_empty() {
                         continue;
                     }
@@ -335,7 +319,7 @@ impl Evaluator<'_> {
                         samples.find_resets();
                     }
                     let series = Series {
-                        labels: set.labels(index),
+                        labels: selected.labels(index),
                         drop_name: false,
                         column: Column::default(),
                     };

@@ -48,9 +48,32 @@ impl RangeSamples {
         self.histogram_starts.clear();
     }
 
-    /// Takes over the samples of `columns`.
-    pub(crate) fn fill(&mut self, columns: &SampleColumns) {
+    /// Takes over the samples of `columns`, and may leave any others there.
+    pub(crate) fn take(&mut self, columns: &mut SampleColumns) {
         self.clear();
+        if columns.histograms.is_empty() {
+            std::mem::swap(&mut self.float_times, &mut columns.timestamps);
+            std::mem::swap(&mut self.floats, &mut columns.values);
+            std::mem::swap(&mut self.float_starts, &mut columns.start_timestamps);
+            if self.floats.iter().any(|value| is_stale(*value)) {
+                self.remove_stale();
+            }
+        } else {
+            self.fill(columns);
+        }
+        self.charge();
+    }
+
+    fn remove_stale(&mut self) {
+        let stale: Vec<bool> = self.floats.iter().map(|value| is_stale(*value)).collect();
+        for times in [&mut self.float_times, &mut self.float_starts] {
+            let mut stale = stale.iter();
+            times.retain(|_| stale.next().is_some_and(|stale| !stale));
+        }
+        self.floats.retain(|value| !is_stale(*value));
+    }
+
+    fn fill(&mut self, columns: &SampleColumns) {
         let with_starts = !columns.start_timestamps.is_empty();
         let mut histograms = columns.histograms.iter().peekable();
         for (index, (time, value)) in columns.timestamps.iter().zip(&columns.values).enumerate() {
@@ -75,7 +98,6 @@ impl RangeSamples {
                 }
             }
         }
-        self.charge();
     }
 
     pub(crate) fn push(&mut self, time: Timestamp, point: Point) {
