@@ -18,7 +18,7 @@ use crate::active_queries::ActiveQueries;
 use crate::annotations::{Annotations, Severity};
 use crate::column::{Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
-use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET};
+use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET, Workers};
 use crate::meter::{Charge, Metered};
 use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
@@ -43,6 +43,8 @@ pub struct EngineOptions {
     /// Step of subqueries that give none, milliseconds: the global evaluation interval, which a
     /// configuration reload may change.
     pub no_step_subquery_interval_ms: Arc<AtomicI64>,
+    /// Threads that all queries together may use beside their own.
+    pub helper_threads: usize,
     /// Bytes that all queries together may hold.
     pub memory: Budget,
     /// Bytes that one query may hold.
@@ -67,6 +69,7 @@ impl Default for EngineOptions {
             memory: Budget::unlimited("queries"),
             query_bytes_max: u64::MAX,
             no_step_subquery_interval_ms: Arc::new(AtomicI64::new(60_000)),
+            helper_threads: 0,
             delayed_name_removal: false,
             use_start_timestamps: false,
             type_and_unit_labels: false,
@@ -92,6 +95,7 @@ pub struct Engine {
     options: EngineOptions,
     metrics: Metrics,
     gate: Arc<Gate>,
+    workers: Workers,
     active: Option<Arc<ActiveQueries>>,
     log: Arc<RwLock<Option<QueryLog>>>,
 }
@@ -163,6 +167,7 @@ impl Engine {
     pub fn with_metrics(options: EngineOptions, registry: &Registry) -> Self {
         Self {
             metrics: Metrics::new(registry, options.max_concurrent),
+            workers: Workers::new(options.helper_threads),
             options,
             gate: Arc::default(),
             active: None,
@@ -384,7 +389,7 @@ impl Query<'_> {
             .observe(prepared.saturating_sub(queued));
         let budget = options.memory.part(QUERY_BUDGET, options.query_bytes_max);
         let metered = Metered::new(budget.clone());
-        let evaluator = self.evaluator(querier.as_deref(), cancel, deadline);
+        let evaluator = self.evaluator(querier.as_deref(), cancel, deadline, &budget);
         let mut value = self.value(&evaluator);
         let mut memory = ResultMemory::default();
         if let Ok(found) = &value {
@@ -446,6 +451,7 @@ impl Query<'_> {
         querier: Option<&'e dyn Querier>,
         cancel: &'e CancelToken,
         deadline: Option<Instant>,
+        budget: &'e Budget,
     ) -> Evaluator<'e> {
         let options = &self.engine.options;
         let counters = if self.per_step_stats {
@@ -462,6 +468,8 @@ impl Query<'_> {
             use_start_timestamps: options.use_start_timestamps,
             type_and_unit_labels: options.type_and_unit_labels,
             max_samples: options.max_samples,
+            budget,
+            workers: &self.engine.workers,
             at: Cell::new(self.plan.root.pos),
             text: &self.text,
             has_types: Cell::new(None),

@@ -8,6 +8,8 @@ mod counters;
 mod info;
 mod labels;
 mod lanes;
+mod parallel;
+mod range;
 mod scan;
 mod smoothed;
 mod sort;
@@ -18,7 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Instant;
 
-use memory::budget::BudgetExhausted;
+use memory::budget::{Budget, BudgetExhausted};
 use model::label_name::{TYPE_LABEL, UNIT_LABEL};
 use model::{Labels, Timestamp};
 use promql_parser::ast::PosRange;
@@ -33,6 +35,7 @@ use crate::meter::{self, Charge};
 use crate::plan::{Extension, Node, Op, Selector};
 
 pub(crate) use counters::Counters;
+pub(crate) use parallel::Workers;
 
 /// What the budget of one query is called.
 pub(crate) const QUERY_BUDGET: &str = "query";
@@ -53,6 +56,9 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) use_start_timestamps: bool,
     pub(crate) type_and_unit_labels: bool,
     pub(crate) max_samples: u64,
+    /// What the query may hold, for the threads that help it.
+    pub(crate) budget: &'a Budget,
+    pub(crate) workers: &'a Workers,
     /// The expression that is being evaluated, and the text that its place is in.
     pub(crate) at: Cell<PosRange>,
     pub(crate) text: &'a str,
@@ -223,6 +229,7 @@ impl Evaluator<'_> {
                     .map(|param| self.scalar(param, grid))
                     .collect();
                 let params = params?;
+                let params: Vec<&[f64]> = params.iter().map(|values| &**values).collect();
                 let mut now = vec![0.0; params.len()];
                 self.renamed(vector, grid, sink, &mut |column, step, point| {
                     at_step(&params, step, &mut now);
@@ -443,15 +450,16 @@ impl Evaluator<'_> {
 
     /// Whether to go on: called once a series.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
-        self.cancel.check().map_err(stopped)?;
-        if let Some(refused) = meter::refusal() {
-            return Err(self.too_much_memory(&refused));
-        }
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => {
-                Err(QueryError::Timeout(Phase::Execution))
-            }
-            _ => Ok(()),
+        self.guard().check()
+    }
+
+    /// What tells whether to go on, for any thread.
+    fn guard(&self) -> Guard<'_> {
+        Guard {
+            cancel: self.cancel,
+            deadline: self.deadline,
+            at: self.at.get(),
+            text: self.text,
         }
     }
 
@@ -460,15 +468,6 @@ impl Evaluator<'_> {
         let charge = Charge::new(bytes);
         self.check()?;
         Ok(charge)
-    }
-
-    fn too_much_memory(&self, refused: &BudgetExhausted) -> QueryError {
-        let place = if self.text.is_empty() {
-            String::new()
-        } else {
-            format!(" at {}", line_and_column(self.text, self.at.get()))
-        };
-        too_much_memory(refused, place)
     }
 
     fn hold(&self, samples: u64) -> Result<(), QueryError> {
@@ -485,6 +484,40 @@ impl Evaluator<'_> {
         self.hold(samples)?;
         self.counters.release_to(held);
         Ok(())
+    }
+}
+
+/// Tells whether an evaluation is to go on.
+#[derive(Clone, Copy)]
+struct Guard<'a> {
+    cancel: &'a CancelToken,
+    deadline: Option<Instant>,
+    /// The expression that is being evaluated.
+    at: PosRange,
+    text: &'a str,
+}
+
+impl Guard<'_> {
+    fn check(&self) -> Result<(), QueryError> {
+        self.cancel.check().map_err(stopped)?;
+        if let Some(refused) = meter::refusal() {
+            return Err(self.too_much_memory(&refused));
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(QueryError::Timeout(Phase::Execution))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn too_much_memory(&self, refused: &BudgetExhausted) -> QueryError {
+        let place = if self.text.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", line_and_column(self.text, self.at))
+        };
+        too_much_memory(refused, place)
     }
 }
 
@@ -541,7 +574,7 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 /// Values of several scalars at one step.
-fn at_step(params: &[Scalars], step: usize, now: &mut [f64]) {
+fn at_step(params: &[&[f64]], step: usize, now: &mut [f64]) {
     for (value, column) in now.iter_mut().zip(params) {
         *value = column.get(step).copied().unwrap_or(f64::NAN);
     }

@@ -48,6 +48,23 @@ impl RangeSamples {
         self.histogram_starts.clear();
     }
 
+    /// Takes over what a selector read: start times only where they are looked at, and with resets
+    /// that are known where only counts of histograms are.
+    pub(crate) fn take_selected(
+        &mut self,
+        columns: &mut SampleColumns,
+        with_starts: bool,
+        counts_only: bool,
+    ) {
+        if !with_starts {
+            columns.start_timestamps.clear();
+        }
+        self.take(columns);
+        if counts_only {
+            self.find_resets();
+        }
+    }
+
     /// Takes over the samples of `columns`, and may leave any others there.
     pub(crate) fn take(&mut self, columns: &mut SampleColumns) {
         self.clear();
@@ -116,7 +133,7 @@ impl RangeSamples {
     }
 
     /// Replaces hints that know nothing by what neighbours tell.
-    pub(crate) fn find_resets(&mut self) {
+    fn find_resets(&mut self) {
         for index in (1..self.histograms.len()).rev() {
             if let Some([before, histogram]) = self.histograms.get_mut(index - 1..=index) {
                 *histogram = with_known_reset(Arc::clone(histogram), Some(before));
