@@ -19,6 +19,7 @@ use crate::annotations::{Annotations, Severity};
 use crate::column::{Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
 use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET, Workers};
+use crate::explain::{Estimator, Explanation, Profile};
 use crate::meter::{Charge, Metered};
 use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
@@ -85,6 +86,8 @@ pub struct QueryOptions {
     pub lookback_delta_ms: Option<i64>,
     /// Count samples by step.
     pub per_step_stats: bool,
+    /// Measure what each part of the query costs.
+    pub analyze: bool,
     /// Who asks, for the query log.
     pub origin: QueryOrigin,
 }
@@ -119,6 +122,8 @@ pub struct QueryResult {
     pub stats: QueryStats,
     /// What its value holds.
     pub memory: ResultMemory,
+    /// What each part of it cost, if that was asked for and it has a value.
+    pub analysis: Option<Explanation>,
 }
 
 /// Memory that belongs to a query as long as its result lives.
@@ -152,6 +157,7 @@ pub struct Query<'a> {
     step_ms: i64,
     lookback_ms: i64,
     per_step_stats: bool,
+    analyze: bool,
     origin: QueryOrigin,
     /// How long sorting the result took.
     sorted: Cell<Duration>,
@@ -290,6 +296,7 @@ impl Engine {
             step_ms,
             lookback_ms,
             per_step_stats: options.per_step_stats,
+            analyze: options.analyze,
             origin: options.origin.clone(),
             sorted: Cell::default(),
         })
@@ -408,6 +415,16 @@ impl Query<'_> {
             value = Err(QueryError::Timeout(Phase::Execution));
         }
         drop(turn);
+        let analysis = match (&value, &evaluator.profile) {
+            (Ok(_), Some(profile)) => {
+                let estimator = Estimator {
+                    evaluator: &evaluator,
+                    profile: Some(profile),
+                };
+                estimator.query(&self.plan.root, &self.grid()).ok()
+            }
+            _ => None,
+        };
         let notes = evaluator.notes.into_inner();
         let mut warnings = evaluator.storage_warnings.into_inner();
         warnings.dedup();
@@ -435,7 +452,30 @@ impl Query<'_> {
             infos: notes.messages(Severity::Info, &self.text),
             stats,
             memory,
+            analysis,
         }
+    }
+
+    /// What the query would do and what that is expected to cost; it does not run. Blocking: call
+    /// it on a pool thread.
+    pub fn explain(&self, cancel: &CancelToken) -> Result<Explanation, QueryError> {
+        let querier = match self.plan.bounds {
+            None => None,
+            Some((mint, maxt)) => {
+                let querier = self.queryable.querier(mint, maxt);
+                Some(querier.map_err(QueryError::Storage)?)
+            }
+        };
+        let options = &self.engine.options;
+        let budget = options.memory.part(QUERY_BUDGET, options.query_bytes_max);
+        let _metered = Metered::new(budget.clone());
+        let timeout = options.timeout;
+        let deadline = (!timeout.is_zero()).then(|| Instant::now() + timeout);
+        let estimator = Estimator {
+            evaluator: &self.evaluator(querier.as_deref(), cancel, deadline, &budget),
+            profile: None,
+        };
+        estimator.query(&self.plan.root, &self.grid())
     }
 
     fn grid(&self) -> Grid {
@@ -476,6 +516,7 @@ impl Query<'_> {
             counters,
             notes: RefCell::new(Annotations::default()),
             storage_warnings: RefCell::new(Vec::new()),
+            profile: self.analyze.then(Profile::default),
         }
     }
 
@@ -546,6 +587,7 @@ fn failed(error: QueryError) -> QueryResult {
         infos: Vec::new(),
         stats: QueryStats::default(),
         memory: ResultMemory::default(),
+        analysis: None,
     }
 }
 
@@ -596,7 +638,7 @@ fn matrix_series(series: Series, grid: &Grid) -> MatrixSeries {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(test)]
 mod counted_tests;

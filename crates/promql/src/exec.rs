@@ -18,7 +18,7 @@ mod vector_match;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memory::budget::{Budget, BudgetExhausted};
 use model::label_name::{TYPE_LABEL, UNIT_LABEL};
@@ -30,12 +30,15 @@ use storage::{LabelHints, Querier, SelectHints, SeriesSet, StorageError};
 use crate::annotations::{Annotations, line_and_column};
 use crate::column::{Column, Grid, Kind, Point, Scalars, Series};
 use crate::error::{Phase, QueryError};
+use crate::explain::{Actual, Profile};
 use crate::functions::math;
 use crate::meter::{self, Charge};
 use crate::plan::{Extension, Node, Op, Selector};
 
+pub(crate) use aggregate::group_labels;
 pub(crate) use counters::Counters;
 pub(crate) use parallel::Workers;
+pub(crate) use scan::Ends;
 
 /// What the budget of one query is called.
 pub(crate) const QUERY_BUDGET: &str = "query";
@@ -67,6 +70,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) counters: Counters,
     pub(crate) notes: RefCell<Annotations>,
     pub(crate) storage_warnings: RefCell<Vec<String>>,
+    /// What nodes cost, if that is asked for.
+    pub(crate) profile: Option<Profile>,
 }
 
 impl Evaluator<'_> {
@@ -80,17 +85,46 @@ impl Evaluator<'_> {
         let outer = self.at.replace(node.pos);
         let before = self.counters.held();
         let mut given = 0;
-        self.run(node, grid, &mut |series| {
+        let mut give = |series: Series| {
             self.check()?;
             let count = series.column.sample_count();
             given += count;
             self.hold(count)?;
             sink(series)
-        })?;
+        };
+        match &self.profile {
+            None => self.run(node, grid, &mut give)?,
+            Some(profile) => self.run_measured(profile, node, grid, &mut give)?,
+        }
         // What the node's inputs held is gone; what it gave is held by whoever asked.
         self.counters.release_to(before + given);
         self.at.set(outer);
         Ok(())
+    }
+
+    /// Runs a node and notes what it cost, without what becomes of its series.
+    fn run_measured(
+        &self,
+        profile: &Profile,
+        node: &Node,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let (begun, read_before) = (Instant::now(), self.counters.total());
+        let mut cost = Actual::default();
+        let mut elsewhere = Duration::ZERO;
+        let outcome = self.run(node, grid, &mut |series| {
+            cost.series += 1;
+            cost.points += series.column.sample_count();
+            let given = Instant::now();
+            let outcome = sink(series);
+            elsewhere += given.elapsed();
+            outcome
+        });
+        cost.time = begun.elapsed().saturating_sub(elsewhere);
+        cost.samples = self.counters.total() - read_before;
+        profile.add(node, cost);
+        outcome
     }
 
     /// All series of a vector node that have a value at some step.
@@ -432,7 +466,7 @@ impl Evaluator<'_> {
         Ok(set.map(|set| Selected { set, names }))
     }
 
-    fn open(
+    pub(crate) fn open(
         &self,
         matchers: &[model::Matcher],
         hints: &SelectHints,
@@ -562,7 +596,7 @@ fn stopped(stop: Stop) -> QueryError {
     }
 }
 
-fn storage_error(error: StorageError) -> QueryError {
+pub(crate) fn storage_error(error: StorageError) -> QueryError {
     match error {
         StorageError::Stopped(stop) => stopped(stop),
         other => QueryError::Storage(other),

@@ -9,7 +9,7 @@ use storage::{Appendable, Batch, BatchTimes};
 use super::*;
 
 /// `series` series of metric `m` with a sample a second for 100 seconds.
-pub(super) fn store(series: usize) -> MemoryStore {
+pub(crate) fn store(series: usize) -> MemoryStore {
     let store = MemoryStore::new();
     let mut appender = store.appender();
     for index in 0..series {

@@ -250,7 +250,7 @@ impl Evaluator<'_> {
 }
 
 /// The labels of the group of a series.
-pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
+pub(crate) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
     let mut names: Vec<&str> = aggregate.grouping.iter().map(String::as_str).collect();
     if !aggregate.without {
         return labels.only(&names);

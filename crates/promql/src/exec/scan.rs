@@ -381,7 +381,7 @@ impl Evaluator<'_> {
 }
 
 /// Where the windows of a range vector end.
-pub(super) struct Ends {
+pub(crate) struct Ends {
     at: Option<Timestamp>,
     offset_ms: i64,
     pub(super) range_ms: i64,
@@ -390,7 +390,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn of(source: &RangeSource, lookback_ms: i64) -> Self {
+    pub(crate) fn of(source: &RangeSource, lookback_ms: i64) -> Self {
         Self {
             at: source.at(),
             offset_ms: source.offset_ms(),
@@ -401,7 +401,7 @@ impl Ends {
     }
 
     /// First and last time of samples that some window wants.
-    pub(super) fn reach(&self, grid: &Grid) -> (Timestamp, Timestamp) {
+    pub(crate) fn reach(&self, grid: &Grid) -> (Timestamp, Timestamp) {
         let start = self.start(grid, 0).saturating_sub(self.margins_ms.0);
         let end = self.end(grid, grid.len.saturating_sub(1));
         (
@@ -421,7 +421,7 @@ impl Ends {
     }
 
     /// The steps of a subquery: multiples of its own step.
-    fn subquery_grid(&self, grid: &Grid, step_ms: i64) -> Grid {
+    pub(crate) fn subquery_grid(&self, grid: &Grid, step_ms: i64) -> Grid {
         let border = self.start(grid, 0);
         let mut start = step_ms * (border / step_ms);
         if start <= border {
