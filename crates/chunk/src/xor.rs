@@ -4,6 +4,8 @@
 //! away with its bytes between two samples, so that a head with millions of open chunks pays for
 //! the bytes and this state only.
 
+mod scan;
+
 use model::Timestamp;
 use model::sample::SampleColumns;
 
@@ -290,37 +292,7 @@ pub fn decode(
     maxt: Timestamp,
     columns: &mut SampleColumns,
 ) -> Result<(), DecodeError> {
-    let Some((header, data)) = bytes.split_first_chunk::<2>() else {
-        return Err(DecodeError::UnexpectedEnd);
-    };
-    let count = u16::from_be_bytes(*header);
-    if count == 0 {
-        return Ok(());
-    }
-    let mut reader = BitReader::new(data);
-    let mut timestamp = reader.read_varint()?;
-    let mut value = reader.read_bits(64)?;
-    let mut window = Window::NONE;
-    let mut delta = 0_u64;
-    let mut index = 0_u16;
-    loop {
-        if timestamp > maxt {
-            return Ok(());
-        }
-        if timestamp >= mint {
-            columns.push_float(timestamp, f64::from_bits(value));
-        }
-        index += 1;
-        if index == count {
-            return Ok(());
-        }
-        delta = match index {
-            1 => reader.read_uvarint()?,
-            _ => delta.wrapping_add(read_dod(&mut reader)? as u64),
-        };
-        timestamp = timestamp.wrapping_add(delta as i64);
-        value = read_value(&mut reader, value, &mut window)?;
-    }
+    scan::decode(bytes, mint, maxt, columns)
 }
 
 /// Reopens a complete chunk for appending: decodes it and returns the state after its last sample.

@@ -59,6 +59,19 @@ impl Labels {
         }
     }
 
+    /// Packs pairs as [`from_sorted`](Self::from_sorted) does, of bytes that are known to be UTF-8: a
+    /// pair that is not would be the last one that readers see.
+    pub fn from_sorted_bytes<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut packed = Vec::with_capacity(256);
+        for (name, value) in pairs {
+            push_bytes(&mut packed, up_to_max(name));
+            push_bytes(&mut packed, up_to_max(value));
+        }
+        Self {
+            packed: packed.into(),
+        }
+    }
+
     /// Pairs in order of their names.
     pub fn iter(&self) -> LabelsIter<'_> {
         LabelsIter { rest: &self.packed }
@@ -66,10 +79,10 @@ impl Labels {
 
     /// Value of label `name`, if present.
     pub fn value(&self, name: &str) -> Option<&str> {
-        for (found, value) in self {
-            match found.cmp(name) {
+        for pair in self.raw() {
+            match pair.name.cmp(name.as_bytes()) {
                 Ordering::Less => {}
-                Ordering::Equal => return Some(value),
+                Ordering::Equal => return std::str::from_utf8(pair.value).ok(),
                 Ordering::Greater => return None,
             }
         }
@@ -93,7 +106,7 @@ impl Labels {
 
     /// Number of pairs.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        self.raw().count()
     }
 
     /// Whether there is no label.
@@ -113,10 +126,10 @@ impl Labels {
 
     /// Without the named labels.
     pub fn without(&self, names: &[&str]) -> Self {
-        if !self.iter().any(|(name, _)| names.contains(&name)) {
+        if !self.raw().any(|pair| pair.is_one_of(names)) {
             return self.clone();
         }
-        Self::from_sorted(self.iter().filter(|(name, _)| !names.contains(name)))
+        self.keep(|pair| !pair.is_one_of(names))
     }
 
     /// With only the named labels.
@@ -124,12 +137,57 @@ impl Labels {
         if names.is_empty() {
             return Self::empty();
         }
-        Self::from_sorted(self.iter().filter(|(name, _)| names.contains(name)))
+        self.keep(|pair| pair.is_one_of(names))
+    }
+
+    fn keep(&self, wanted: impl Fn(&RawPair<'_>) -> bool) -> Self {
+        let mut packed = Vec::with_capacity(self.packed.len());
+        for pair in self.raw().filter(wanted) {
+            packed.extend_from_slice(pair.packed);
+        }
+        Self {
+            packed: packed.into(),
+        }
+    }
+
+    /// Names and values as bytes, which sort as their texts do.
+    pub fn byte_pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.raw().map(|pair| (pair.name, pair.value))
+    }
+
+    /// Pairs as bytes: most uses need no text.
+    fn raw(&self) -> impl Iterator<Item = RawPair<'_>> {
+        let mut rest = &*self.packed;
+        std::iter::from_fn(move || {
+            let (name, behind) = take_bytes(rest)?;
+            let (value, behind) = take_bytes(behind)?;
+            let packed = rest.get(..rest.len() - behind.len())?;
+            rest = behind;
+            Some(RawPair {
+                name,
+                value,
+                packed,
+            })
+        })
     }
 
     /// Without the metric name, type and unit: what is left is no longer that metric.
     pub fn without_metadata(&self) -> Self {
         self.without(&METADATA_LABELS)
+    }
+}
+
+/// A pair as it is packed.
+struct RawPair<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    /// Both, with their sizes.
+    packed: &'a [u8],
+}
+
+impl RawPair<'_> {
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| name.as_bytes() == self.name)
     }
 }
 
@@ -161,17 +219,38 @@ impl<'a> IntoIterator for &'a Labels {
 
 fn push_text(packed: &mut Vec<u8>, text: &str) {
     let text = &text[..text.floor_char_boundary(LABEL_BYTES_MAX)];
-    let size = text.len();
+    push_bytes(packed, text.as_bytes());
+}
+
+/// What of a text may be packed.
+fn up_to_max(bytes: &[u8]) -> &[u8] {
+    if bytes.len() <= LABEL_BYTES_MAX {
+        return bytes;
+    }
+    let begins_character = |at: &usize| bytes.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (0..=LABEL_BYTES_MAX).rev().find(begins_character);
+    bytes.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+fn push_bytes(packed: &mut Vec<u8>, bytes: &[u8]) {
+    let size = bytes.len();
     if size < 255 {
         packed.push(size as u8);
     } else {
         packed.push(255);
         packed.extend_from_slice(&(size as u32).to_le_bytes()[..3]);
     }
-    packed.extend_from_slice(text.as_bytes());
+    packed.extend_from_slice(bytes);
 }
 
 fn take_text(packed: &[u8]) -> Option<(&str, &[u8])> {
+    let (bytes, rest) = take_bytes(packed)?;
+    // Packed only from `str`; the check costs little beside what follows and keeps `unsafe` out.
+    Some((std::str::from_utf8(bytes).ok()?, rest))
+}
+
+#[inline]
+fn take_bytes(packed: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = packed.split_first()?;
     let (size, rest) = if first < 255 {
         (usize::from(first), rest)
@@ -182,9 +261,7 @@ fn take_text(packed: &[u8]) -> Option<(&str, &[u8])> {
             rest,
         )
     };
-    let (text, rest) = rest.split_at_checked(size)?;
-    // Packed only from `str`; the check costs little beside what follows and keeps `unsafe` out.
-    Some((std::str::from_utf8(text).ok()?, rest))
+    rest.split_at_checked(size)
 }
 
 impl PartialEq for Labels {
@@ -210,7 +287,7 @@ impl PartialOrd for Labels {
 /// By pairs: first differing name or value decides; a prefix comes first.
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.iter().cmp(other.iter())
+        self.byte_pairs().cmp(other.byte_pairs())
     }
 }
 
@@ -313,6 +390,15 @@ mod tests {
         assert_eq!(pairs, [("a", "1"), ("b", "2"), ("z", long.as_str())]);
         assert_eq!(labels.value("z"), Some(long.as_str()));
         assert_eq!(labels.value("c"), None);
+    }
+
+    #[test]
+    fn labels_of_bytes_are_those_of_the_texts() {
+        let long = "é".repeat(LABEL_BYTES_MAX / 2 + 2);
+        let pairs = [("a", "1"), ("z", long.as_str()), ("ä", "wert")];
+        let bytes = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        assert_eq!(Labels::from_sorted_bytes(bytes), Labels::from_sorted(pairs));
+        assert_eq!(Labels::from_sorted(pairs).len(), 3);
     }
 
     #[test]

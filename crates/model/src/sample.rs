@@ -90,6 +90,24 @@ impl SampleColumns {
         }
     }
 
+    /// Appends the samples of `more`, which are all newer.
+    pub fn extend(&mut self, more: &Self) {
+        let before = self.len();
+        let offset = before as u32;
+        self.timestamps.extend_from_slice(&more.timestamps);
+        self.values.extend_from_slice(&more.values);
+        let histograms = more.histograms.iter();
+        self.histograms
+            .extend(histograms.map(|(at, value)| (at + offset, value.clone())));
+        if !more.start_timestamps.is_empty() {
+            self.start_timestamps.resize(before, 0);
+            self.start_timestamps
+                .extend_from_slice(&more.start_timestamps);
+        } else if !self.start_timestamps.is_empty() {
+            self.start_timestamps.resize(self.timestamps.len(), 0);
+        }
+    }
+
     /// Removes all samples but the last.
     pub fn keep_last(&mut self) {
         let drop_before = self.len().saturating_sub(1);

@@ -103,6 +103,13 @@ impl Annotations {
         self.add(Severity::Info, text, pos, detail);
     }
 
+    /// Adds the remarks of a part, as if they had been made here.
+    pub(crate) fn merge(&mut self, part: Self) {
+        for note in part.notes {
+            self.add(note.severity, note.text, note.pos, note.detail);
+        }
+    }
+
     fn add(&mut self, severity: Severity, text: String, pos: PosRange, detail: Detail) {
         let key = (severity, text);
         if let Some(note) = self

@@ -18,7 +18,8 @@ use crate::active_queries::ActiveQueries;
 use crate::annotations::{Annotations, Severity};
 use crate::column::{Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
-use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET};
+use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET, Workers};
+use crate::explain::{Estimator, Explanation, Profile};
 use crate::meter::{Charge, Metered};
 use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
@@ -43,6 +44,8 @@ pub struct EngineOptions {
     /// Step of subqueries that give none, milliseconds: the global evaluation interval, which a
     /// configuration reload may change.
     pub no_step_subquery_interval_ms: Arc<AtomicI64>,
+    /// Threads that all queries together may use beside their own.
+    pub helper_threads: usize,
     /// Bytes that all queries together may hold.
     pub memory: Budget,
     /// Bytes that one query may hold.
@@ -67,6 +70,7 @@ impl Default for EngineOptions {
             memory: Budget::unlimited("queries"),
             query_bytes_max: u64::MAX,
             no_step_subquery_interval_ms: Arc::new(AtomicI64::new(60_000)),
+            helper_threads: 0,
             delayed_name_removal: false,
             use_start_timestamps: false,
             type_and_unit_labels: false,
@@ -82,6 +86,8 @@ pub struct QueryOptions {
     pub lookback_delta_ms: Option<i64>,
     /// Count samples by step.
     pub per_step_stats: bool,
+    /// Measure what each part of the query costs.
+    pub analyze: bool,
     /// Who asks, for the query log.
     pub origin: QueryOrigin,
 }
@@ -92,6 +98,7 @@ pub struct Engine {
     options: EngineOptions,
     metrics: Metrics,
     gate: Arc<Gate>,
+    workers: Workers,
     active: Option<Arc<ActiveQueries>>,
     log: Arc<RwLock<Option<QueryLog>>>,
 }
@@ -115,6 +122,8 @@ pub struct QueryResult {
     pub stats: QueryStats,
     /// What its value holds.
     pub memory: ResultMemory,
+    /// What each part of it cost, if that was asked for and it has a value.
+    pub analysis: Option<Explanation>,
 }
 
 /// Memory that belongs to a query as long as its result lives.
@@ -148,6 +157,7 @@ pub struct Query<'a> {
     step_ms: i64,
     lookback_ms: i64,
     per_step_stats: bool,
+    analyze: bool,
     origin: QueryOrigin,
     /// How long sorting the result took.
     sorted: Cell<Duration>,
@@ -163,6 +173,7 @@ impl Engine {
     pub fn with_metrics(options: EngineOptions, registry: &Registry) -> Self {
         Self {
             metrics: Metrics::new(registry, options.max_concurrent),
+            workers: Workers::new(options.helper_threads),
             options,
             gate: Arc::default(),
             active: None,
@@ -285,6 +296,7 @@ impl Engine {
             step_ms,
             lookback_ms,
             per_step_stats: options.per_step_stats,
+            analyze: options.analyze,
             origin: options.origin.clone(),
             sorted: Cell::default(),
         })
@@ -384,7 +396,7 @@ impl Query<'_> {
             .observe(prepared.saturating_sub(queued));
         let budget = options.memory.part(QUERY_BUDGET, options.query_bytes_max);
         let metered = Metered::new(budget.clone());
-        let evaluator = self.evaluator(querier.as_deref(), cancel, deadline);
+        let evaluator = self.evaluator(querier.as_deref(), cancel, deadline, &budget);
         let mut value = self.value(&evaluator);
         let mut memory = ResultMemory::default();
         if let Ok(found) = &value {
@@ -403,6 +415,16 @@ impl Query<'_> {
             value = Err(QueryError::Timeout(Phase::Execution));
         }
         drop(turn);
+        let analysis = match (&value, &evaluator.profile) {
+            (Ok(_), Some(profile)) => {
+                let estimator = Estimator {
+                    evaluator: &evaluator,
+                    profile: Some(profile),
+                };
+                estimator.query(&self.plan.root, &self.grid()).ok()
+            }
+            _ => None,
+        };
         let notes = evaluator.notes.into_inner();
         let mut warnings = evaluator.storage_warnings.into_inner();
         warnings.dedup();
@@ -430,7 +452,30 @@ impl Query<'_> {
             infos: notes.messages(Severity::Info, &self.text),
             stats,
             memory,
+            analysis,
         }
+    }
+
+    /// What the query would do and what that is expected to cost; it does not run. Blocking: call
+    /// it on a pool thread.
+    pub fn explain(&self, cancel: &CancelToken) -> Result<Explanation, QueryError> {
+        let querier = match self.plan.bounds {
+            None => None,
+            Some((mint, maxt)) => {
+                let querier = self.queryable.querier(mint, maxt);
+                Some(querier.map_err(QueryError::Storage)?)
+            }
+        };
+        let options = &self.engine.options;
+        let budget = options.memory.part(QUERY_BUDGET, options.query_bytes_max);
+        let _metered = Metered::new(budget.clone());
+        let timeout = options.timeout;
+        let deadline = (!timeout.is_zero()).then(|| Instant::now() + timeout);
+        let estimator = Estimator {
+            evaluator: &self.evaluator(querier.as_deref(), cancel, deadline, &budget),
+            profile: None,
+        };
+        estimator.query(&self.plan.root, &self.grid())
     }
 
     fn grid(&self) -> Grid {
@@ -446,6 +491,7 @@ impl Query<'_> {
         querier: Option<&'e dyn Querier>,
         cancel: &'e CancelToken,
         deadline: Option<Instant>,
+        budget: &'e Budget,
     ) -> Evaluator<'e> {
         let options = &self.engine.options;
         let counters = if self.per_step_stats {
@@ -462,14 +508,15 @@ impl Query<'_> {
             use_start_timestamps: options.use_start_timestamps,
             type_and_unit_labels: options.type_and_unit_labels,
             max_samples: options.max_samples,
+            budget,
+            workers: &self.engine.workers,
             at: Cell::new(self.plan.root.pos),
             text: &self.text,
-            names_unneeded: Cell::new(false),
-            only_counted: Cell::new(false),
             has_types: Cell::new(None),
             counters,
             notes: RefCell::new(Annotations::default()),
             storage_warnings: RefCell::new(Vec::new()),
+            profile: self.analyze.then(Profile::default),
         }
     }
 
@@ -540,6 +587,7 @@ fn failed(error: QueryError) -> QueryResult {
         infos: Vec::new(),
         stats: QueryStats::default(),
         memory: ResultMemory::default(),
+        analysis: None,
     }
 }
 
@@ -590,7 +638,7 @@ fn matrix_series(series: Series, grid: &Grid) -> MatrixSeries {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(test)]
 mod counted_tests;

@@ -8,6 +8,8 @@ mod counters;
 mod info;
 mod labels;
 mod lanes;
+mod parallel;
+mod range;
 mod scan;
 mod smoothed;
 mod sort;
@@ -16,23 +18,27 @@ mod vector_match;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use memory::budget::BudgetExhausted;
+use memory::budget::{Budget, BudgetExhausted};
 use model::label_name::{TYPE_LABEL, UNIT_LABEL};
 use model::{Labels, Timestamp};
 use promql_parser::ast::PosRange;
 use stdx::cancel::{CancelToken, Stop};
-use storage::{LabelHints, Querier, SelectHints, StorageError};
+use storage::{LabelHints, Querier, SelectHints, SeriesSet, StorageError};
 
 use crate::annotations::{Annotations, line_and_column};
 use crate::column::{Column, Grid, Kind, Point, Scalars, Series};
 use crate::error::{Phase, QueryError};
+use crate::explain::{Actual, Profile};
 use crate::functions::math;
 use crate::meter::{self, Charge};
-use crate::plan::{Extension, Node, Op};
+use crate::plan::{Extension, Node, Op, Selector};
 
+pub(crate) use aggregate::group_labels;
 pub(crate) use counters::Counters;
+pub(crate) use parallel::Workers;
+pub(crate) use scan::Ends;
 
 /// What the budget of one query is called.
 pub(crate) const QUERY_BUDGET: &str = "query";
@@ -53,19 +59,19 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) use_start_timestamps: bool,
     pub(crate) type_and_unit_labels: bool,
     pub(crate) max_samples: u64,
+    /// What the query may hold, for the threads that help it.
+    pub(crate) budget: &'a Budget,
+    pub(crate) workers: &'a Workers,
     /// The expression that is being evaluated, and the text that its place is in.
     pub(crate) at: Cell<PosRange>,
     pub(crate) text: &'a str,
-    /// Set by who asks for series of which it does not look at the names: so they may stay.
-    pub(crate) names_unneeded: Cell<bool>,
-    /// Set by who only wants to know how many series there are: their labels may stay out, and
-    /// they may come in any order.
-    pub(crate) only_counted: Cell<bool>,
     /// Whether the store has labels of types or units, once that was asked.
     pub(crate) has_types: Cell<Option<bool>>,
     pub(crate) counters: Counters,
     pub(crate) notes: RefCell<Annotations>,
     pub(crate) storage_warnings: RefCell<Vec<String>>,
+    /// What nodes cost, if that is asked for.
+    pub(crate) profile: Option<Profile>,
 }
 
 impl Evaluator<'_> {
@@ -76,26 +82,49 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        if !matches!(node.op, Op::Range { .. }) {
-            self.names_unneeded.set(false);
-        }
-        if !matches!(node.op, Op::Selector(_)) {
-            self.only_counted.set(false);
-        }
         let outer = self.at.replace(node.pos);
         let before = self.counters.held();
         let mut given = 0;
-        self.run(node, grid, &mut |series| {
+        let mut give = |series: Series| {
             self.check()?;
             let count = series.column.sample_count();
             given += count;
             self.hold(count)?;
             sink(series)
-        })?;
+        };
+        match &self.profile {
+            None => self.run(node, grid, &mut give)?,
+            Some(profile) => self.run_measured(profile, node, grid, &mut give)?,
+        }
         // What the node's inputs held is gone; what it gave is held by whoever asked.
         self.counters.release_to(before + given);
         self.at.set(outer);
         Ok(())
+    }
+
+    /// Runs a node and notes what it cost, without what becomes of its series.
+    fn run_measured(
+        &self,
+        profile: &Profile,
+        node: &Node,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let (begun, read_before) = (Instant::now(), self.counters.total());
+        let mut cost = Actual::default();
+        let mut elsewhere = Duration::ZERO;
+        let outcome = self.run(node, grid, &mut |series| {
+            cost.series += 1;
+            cost.points += series.column.sample_count();
+            let given = Instant::now();
+            let outcome = sink(series);
+            elsewhere += given.elapsed();
+            outcome
+        });
+        cost.time = begun.elapsed().saturating_sub(elsewhere);
+        cost.samples = self.counters.total() - read_before;
+        profile.add(node, cost);
+        outcome
     }
 
     /// All series of a vector node that have a value at some step.
@@ -190,7 +219,6 @@ impl Evaluator<'_> {
                 })
             }
             Op::Selector(selector) if selector.extension == Extension::Smoothed => {
-                self.only_counted.set(false);
                 self.smoothed_selector(node, selector, grid, sink)
             }
             Op::Selector(selector) => self.instant_selector(selector, grid, sink),
@@ -235,6 +263,7 @@ impl Evaluator<'_> {
                     .map(|param| self.scalar(param, grid))
                     .collect();
                 let params = params?;
+                let params: Vec<&[f64]> = params.iter().map(|values| &**values).collect();
                 let mut now = vec![0.0; params.len()];
                 self.renamed(vector, grid, sink, &mut |column, step, point| {
                     at_step(&params, step, &mut now);
@@ -426,12 +455,23 @@ impl Evaluator<'_> {
     }
 
     /// Opens a selection; the store's remarks become warnings of the query.
-    fn select(
+    fn select<'s>(&self, selector: &'s Selector) -> Result<Option<Selected<'s>>, QueryError> {
+        let need = &selector.need;
+        let labels = match &need.labels {
+            Some(labels) if !need.loses_name || !self.store_has_types()? => Some(labels),
+            _ => None,
+        };
+        let names = labels.map(|labels| labels.iter().map(String::as_str).collect());
+        let set = self.open(&selector.matchers, &selector.hints, need.ordered)?;
+        Ok(set.map(|set| Selected { set, names }))
+    }
+
+    pub(crate) fn open(
         &self,
         matchers: &[model::Matcher],
         hints: &SelectHints,
         sort: bool,
-    ) -> Result<Option<Box<dyn storage::SeriesSet>>, QueryError> {
+    ) -> Result<Option<Box<dyn SeriesSet>>, QueryError> {
         let Some(querier) = self.querier else {
             return Ok(None);
         };
@@ -444,15 +484,16 @@ impl Evaluator<'_> {
 
     /// Whether to go on: called once a series.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
-        self.cancel.check().map_err(stopped)?;
-        if let Some(refused) = meter::refusal() {
-            return Err(self.too_much_memory(&refused));
-        }
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => {
-                Err(QueryError::Timeout(Phase::Execution))
-            }
-            _ => Ok(()),
+        self.guard().check()
+    }
+
+    /// What tells whether to go on, for any thread.
+    fn guard(&self) -> Guard<'_> {
+        Guard {
+            cancel: self.cancel,
+            deadline: self.deadline,
+            at: self.at.get(),
+            text: self.text,
         }
     }
 
@@ -461,15 +502,6 @@ impl Evaluator<'_> {
         let charge = Charge::new(bytes);
         self.check()?;
         Ok(charge)
-    }
-
-    fn too_much_memory(&self, refused: &BudgetExhausted) -> QueryError {
-        let place = if self.text.is_empty() {
-            String::new()
-        } else {
-            format!(" at {}", line_and_column(self.text, self.at.get()))
-        };
-        too_much_memory(refused, place)
     }
 
     fn hold(&self, samples: u64) -> Result<(), QueryError> {
@@ -486,6 +518,58 @@ impl Evaluator<'_> {
         self.hold(samples)?;
         self.counters.release_to(held);
         Ok(())
+    }
+}
+
+/// Tells whether an evaluation is to go on.
+#[derive(Clone, Copy)]
+struct Guard<'a> {
+    cancel: &'a CancelToken,
+    deadline: Option<Instant>,
+    /// The expression that is being evaluated.
+    at: PosRange,
+    text: &'a str,
+}
+
+impl Guard<'_> {
+    fn check(&self) -> Result<(), QueryError> {
+        self.cancel.check().map_err(stopped)?;
+        if let Some(refused) = meter::refusal() {
+            return Err(self.too_much_memory(&refused));
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(QueryError::Timeout(Phase::Execution))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn too_much_memory(&self, refused: &BudgetExhausted) -> QueryError {
+        let place = if self.text.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", line_and_column(self.text, self.at))
+        };
+        too_much_memory(refused, place)
+    }
+}
+
+/// What a selector found.
+struct Selected<'s> {
+    set: Box<dyn SeriesSet>,
+    /// Names of the labels that are needed; `None` for all.
+    names: Option<Vec<&'s str>>,
+}
+
+impl Selected<'_> {
+    /// The labels of a series, as far as they are needed.
+    fn labels(&self, index: usize) -> Labels {
+        match &self.names {
+            None => self.set.labels(index),
+            Some(names) if names.is_empty() => Labels::empty(),
+            Some(names) => self.set.labels_of(index, names),
+        }
     }
 }
 
@@ -512,7 +596,7 @@ fn stopped(stop: Stop) -> QueryError {
     }
 }
 
-fn storage_error(error: StorageError) -> QueryError {
+pub(crate) fn storage_error(error: StorageError) -> QueryError {
     match error {
         StorageError::Stopped(stop) => stopped(stop),
         other => QueryError::Storage(other),
@@ -524,7 +608,7 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 /// Values of several scalars at one step.
-fn at_step(params: &[Scalars], step: usize, now: &mut [f64]) {
+fn at_step(params: &[&[f64]], step: usize, now: &mut [f64]) {
     for (value, column) in now.iter_mut().zip(params) {
         *value = column.get(step).copied().unwrap_or(f64::NAN);
     }

@@ -1,5 +1,6 @@
 //! The functions: what they compute, free of how their arguments are found.
 
+pub(crate) mod bounds;
 pub(crate) mod histogram;
 pub(crate) mod math;
 pub(crate) mod over_time;
@@ -13,7 +14,9 @@ use promql_parser::ast::PosRange;
 use crate::annotations::Annotations;
 use crate::column::Point;
 use crate::error::QueryError;
-use crate::functions::window::Window;
+use crate::functions::bounds::Bounds;
+use crate::functions::window::{RangeSamples, Window};
+use crate::kahan;
 
 pub(crate) use math::{HistogramMap, MapFunction};
 pub(crate) use time::TimePart;
@@ -139,6 +142,39 @@ impl RangeFunction {
         }
     }
 
+    /// Whether [`evaluate_column`](Self::evaluate_column) is for this function.
+    pub(crate) fn is_of_columns(self) -> bool {
+        self.extrapolates().is_some() || matches!(self, Self::Sum | Self::Avg)
+    }
+
+    /// The values of all windows of a series that holds floats alone: `windows` are their borders,
+    /// `bounds` their samples.
+    pub(crate) fn evaluate_column(
+        self,
+        samples: &RangeSamples,
+        windows: impl Iterator<Item = (model::Timestamp, model::Timestamp)>,
+        bounds: &[Bounds],
+        mut put: impl FnMut(usize, f64),
+    ) {
+        if let Some((counter, per_second)) = self.extrapolates() {
+            rate::each_plain(samples, windows, bounds, counter, per_second, put);
+            return;
+        }
+        let values = &samples.floats;
+        kahan::sums(values, bounds, |step, window, (sum, lost), infinite| {
+            if window.is_empty() {
+                return;
+            }
+            let value = match self {
+                Self::Sum => sum + lost,
+                // Only adding one by one finds the place where the mean changes its way.
+                _ if infinite => kahan::Mean::of_values(window).value(),
+                _ => kahan::Mean::of_sum(window.len() as f64, sum, lost).value(),
+            };
+            put(step, value);
+        });
+    }
+
     /// The value for one window, which is not empty; `params` are the other arguments at this step.
     pub(crate) fn evaluate(
         self,
@@ -198,4 +234,66 @@ impl RangeFunction {
 
 fn seconds(time: model::Timestamp) -> f64 {
     time as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::window::Slider;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn columns_have_the_bits_of_windows(
+            values in proptest::collection::vec((1..30_i64, 0..9_usize), 0..80),
+            range in 1..200_i64,
+            step in 1..60_i64,
+        ) {
+            let known = [0.0, -0.0, 1.1, 1e308, 1.7e308, -1.7e308, f64::INFINITY, f64::NAN, 1e-9];
+            let mut samples = RangeSamples::default();
+            let mut time = 0;
+            for (gap, choice) in &values {
+                time += gap;
+                samples.push(time, Point::Float(known[*choice]));
+            }
+            let windows: Vec<(i64, i64)> = (0..50).map(|n| (n * step - range, n * step)).collect();
+            let mut bounds = Vec::new();
+            bounds::find(&samples.float_times, windows.iter().copied(), &mut bounds);
+            let functions = [
+                RangeFunction::Sum,
+                RangeFunction::Avg,
+                RangeFunction::Rate,
+                RangeFunction::Increase,
+                RangeFunction::Delta,
+            ];
+            let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+            for function in functions {
+                let mut found = vec![None; windows.len()];
+                function.evaluate_column(&samples, windows.iter().copied(), &bounds, |step, value| {
+                    found[step] = Some(bits(value));
+                });
+                let mut slider = Slider::default();
+                for ((start, end), found) in windows.iter().zip(&found) {
+                    let (window, _) = slider.window(&samples, *start, *end, *end);
+                    let mut remarks = Remarks {
+                        notes: &mut Annotations::default(),
+                        metric: "m",
+                        range_pos: PosRange::default(),
+                        param_pos: PosRange::default(),
+                    };
+                    let expected = if window.is_empty() {
+                        None
+                    } else {
+                        function.evaluate(&window, &[], &mut remarks).expect("evaluated")
+                    };
+                    let expected = match expected {
+                        Some(Point::Float(value)) => Some(bits(value)),
+                        _ => None,
+                    };
+                    prop_assert_eq!(*found, expected, "{:?}", function);
+                }
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod duration;
 mod lower;
+mod needs;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use storage::SelectHints;
 use crate::functions::{HistogramMap, MapFunction, RangeFunction, TimePart};
 
 pub(crate) use lower::{aggregate_name, lower};
+pub(crate) use needs::Need;
 
 /// Times and settings of a query that its plan depends on.
 #[derive(Debug, Clone)]
@@ -189,6 +191,13 @@ pub(crate) struct Aggregate {
     pub(crate) without: bool,
 }
 
+impl Aggregate {
+    /// Whether all series are of one group.
+    pub(crate) fn is_one_group(&self) -> bool {
+        !self.without && self.grouping.is_empty()
+    }
+}
+
 /// A selector with its times worked out.
 #[derive(Debug, Clone)]
 pub(crate) struct Selector {
@@ -200,6 +209,7 @@ pub(crate) struct Selector {
     /// Only counts and sums of histograms matter: then, as in the reference, resets are looked for
     /// while samples are read, and known where hints are compared.
     pub(crate) counts_only: bool,
+    pub(crate) need: Need,
     pub(crate) hints: SelectHints,
 }
 

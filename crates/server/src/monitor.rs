@@ -531,6 +531,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         timeout: settings.duration("query.timeout"),
         max_samples: u64::try_from(flags.int("query.max-samples")).unwrap_or(0),
         max_concurrent: queries_max(settings),
+        helper_threads: settings.worker_threads.saturating_sub(1),
         lookback_delta_ms: flags.int("query.lookback-delta"),
         delayed_name_removal: settings.has_feature("promql-delayed-name-removal"),
         use_start_timestamps: settings.has_feature("use-start-timestamps"),

@@ -1,6 +1,7 @@
 //! Several queriers as one: series with the same labels become one series whose samples are the
 //! sorted union; of two samples with the same time the one of the earlier querier wins.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use model::sample::{SampleColumns, Value};
@@ -33,12 +34,17 @@ impl Querier for MergeQuerier {
         if let [querier] = self.queriers.as_slice() {
             return querier.select(sort, hints, matchers, cancel);
         }
-        let sets: Result<Vec<_>, _> = self
-            .queriers
-            .iter()
-            .map(|querier| querier.select(true, hints, matchers, cancel))
-            .collect();
-        Ok(Box::new(MergeSeriesSet::new(sets?)))
+        let mut sets = Vec::with_capacity(self.queriers.len());
+        for querier in &self.queriers {
+            let set = querier.select(true, hints, matchers, cancel)?;
+            if !set.is_empty() || !set.warnings().is_empty() {
+                sets.push(set);
+            }
+        }
+        if sets.len() == 1 {
+            return sets.pop().ok_or(StorageError::NotReady);
+        }
+        Ok(Box::new(MergeSeriesSet::new(sets, cancel)?))
     }
 
     fn label_values(
@@ -96,59 +102,104 @@ fn add_warnings(warnings: &mut Warnings, more: Warnings) {
 /// The merge of series sets that are each sorted by labels.
 pub struct MergeSeriesSet {
     sets: Vec<Box<dyn SeriesSet>>,
-    /// Merged series, in label order: labels, and where `parts` of it begin.
-    series: Vec<(Labels, u32)>,
+    /// Where the `parts` of each merged series begin, in label order.
+    begins: Vec<u32>,
     /// (set, index in the set), grouped by merged series, in order of the sets.
     parts: Vec<(u32, u32)>,
 }
 
+/// Merged series between two looks at the cancel token.
+const CANCEL_STRIDE: usize = 1024;
+
 impl MergeSeriesSet {
     /// Merges `sets`, each sorted by labels.
-    pub fn new(sets: Vec<Box<dyn SeriesSet>>) -> Self {
-        let mut all: Vec<(Labels, u32, u32)> = Vec::new();
-        for (set_idx, set) in sets.iter().enumerate() {
-            all.extend((0..set.len()).map(|idx| (set.labels(idx), set_idx as u32, idx as u32)));
-        }
-        // Runs that are sorted already: a merge for the standard stable sort.
-        all.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
-        let mut series: Vec<(Labels, u32)> = Vec::with_capacity(all.len());
-        let mut parts = Vec::with_capacity(all.len());
-        for (labels, set, index) in all {
-            if series.last().is_none_or(|(last, _)| *last != labels) {
-                series.push((labels, parts.len() as u32));
+    pub fn new(sets: Vec<Box<dyn SeriesSet>>, cancel: &CancelToken) -> Result<Self, StorageError> {
+        let mut next = vec![0; sets.len()];
+        let longest = sets.iter().map(|set| set.len()).max().unwrap_or(0);
+        let mut begins = Vec::with_capacity(longest);
+        let mut parts = Vec::with_capacity(sets.iter().map(|set| set.len()).sum());
+        loop {
+            if begins.len() % CANCEL_STRIDE == CANCEL_STRIDE - 1 {
+                cancel.check()?;
             }
-            parts.push((set, index));
+            let begin = parts.len();
+            // The lowest labels so far; most often all sets have the same series, and then one set
+            // gives its labels and the others only compare.
+            let mut lowest: Option<Labels> = None;
+            for (number, (set, index)) in sets.iter().zip(&next).enumerate() {
+                if *index == set.len() {
+                    continue;
+                }
+                let ordering = match &lowest {
+                    Some(labels) => set.cmp_labels(*index, labels),
+                    None => Ordering::Less,
+                };
+                match ordering {
+                    Ordering::Greater => continue,
+                    Ordering::Equal => {}
+                    Ordering::Less => {
+                        lowest = Some(set.labels(*index));
+                        parts.truncate(begin);
+                    }
+                }
+                parts.push((number as u32, *index as u32));
+            }
+            if lowest.is_none() {
+                break;
+            }
+            begins.push(begin as u32);
+            for (number, _) in parts.get(begin..).unwrap_or_default() {
+                if let Some(next) = next.get_mut(*number as usize) {
+                    *next += 1;
+                }
+            }
         }
-        Self {
+        Ok(Self {
             sets,
-            series,
+            begins,
             parts,
-        }
+        })
+    }
+
+    /// The first part of a series: all parts have the same labels.
+    fn first_part(&self, index: usize) -> Option<(&dyn SeriesSet, usize)> {
+        let (set, series) = self.parts_of(index).first()?;
+        Some((&**self.sets.get(*set as usize)?, *series as usize))
     }
 
     fn parts_of(&self, index: usize) -> &[(u32, u32)] {
-        let begin = self
-            .series
-            .get(index)
-            .map_or(self.parts.len(), |(_, begin)| *begin as usize);
-        let end = self
-            .series
-            .get(index + 1)
-            .map_or(self.parts.len(), |(_, end)| *end as usize);
-        self.parts.get(begin..end).unwrap_or(&[])
+        let begin = |index: usize| match self.begins.get(index) {
+            Some(begin) => *begin as usize,
+            None => self.parts.len(),
+        };
+        self.parts
+            .get(begin(index)..begin(index + 1))
+            .unwrap_or(&[])
     }
 }
 
 impl SeriesSet for MergeSeriesSet {
     fn len(&self) -> usize {
-        self.series.len()
+        self.begins.len()
     }
 
     fn labels(&self, index: usize) -> Labels {
-        self.series
-            .get(index)
-            .map(|(labels, _)| labels.clone())
+        let part = self.first_part(index);
+        part.map(|(set, series)| set.labels(series))
             .unwrap_or_default()
+    }
+
+    fn labels_of(&self, index: usize, names: &[&str]) -> Labels {
+        let part = self.first_part(index);
+        part.map(|(set, series)| set.labels_of(series, names))
+            .unwrap_or_default()
+    }
+
+    fn cmp_labels(&self, index: usize, other: &Labels) -> Ordering {
+        match self.first_part(index) {
+            Some((set, series)) => set.cmp_labels(series, other),
+            None => Labels::empty().cmp(other),
+        }
     }
 
     fn read(
@@ -159,7 +210,6 @@ impl SeriesSet for MergeSeriesSet {
         columns: &mut SampleColumns,
     ) -> Result<(), StorageError> {
         columns.clear();
-        let mut part = SampleColumns::default();
         for (nth, (set, series)) in self.parts_of(index).iter().enumerate() {
             let Some(set) = self.sets.get(*set as usize) else {
                 continue;
@@ -167,8 +217,7 @@ impl SeriesSet for MergeSeriesSet {
             if nth == 0 {
                 set.read(*series as usize, mint, maxt, columns)?;
             } else {
-                set.read(*series as usize, mint, maxt, &mut part)?;
-                merge_samples(columns, &part);
+                set.read_more(*series as usize, mint, maxt, columns)?;
             }
         }
         Ok(())
@@ -215,9 +264,7 @@ pub fn merge_samples(columns: &mut SampleColumns, more: &SampleColumns) {
     let mut merged = SampleColumns::default();
     if last < first {
         // The usual case: a block ends where the next one or the head begins.
-        for index in 0..more.len() {
-            copy(more, index, columns);
-        }
+        columns.extend(more);
         return;
     }
     let (mut left, mut right) = (0, 0);
@@ -316,7 +363,8 @@ mod tests {
     proptest! {
         #[test]
         fn merged_series_are_the_sorted_union(contents in proptest::collection::vec(content(), 0..4)) {
-            let merged = MergeSeriesSet::new(contents.iter().map(set).collect());
+            let sets = contents.iter().map(set).collect();
+            let merged = MergeSeriesSet::new(sets, &CancelToken::new()).unwrap();
             let mut expected = Content::new();
             for content in &contents {
                 for (name, samples) in content {

@@ -1,11 +1,14 @@
 //! The read side.
 
+use std::cmp::Ordering;
+
 use stdx::cancel::CancelToken;
 
 use model::sample::SampleColumns;
 use model::{Labels, Matcher, Timestamp};
 
 use crate::StorageError;
+use crate::merge::merge_samples;
 
 /// Remarks that come with an answer and do not spoil it, in order, without repeats.
 pub type Warnings = Vec<String>;
@@ -90,6 +93,17 @@ pub trait SeriesSet: Send + Sync {
     /// Labels of series `index` (less than [`len`](Self::len)); made at the call, so ask once.
     fn labels(&self, index: usize) -> Labels;
 
+    /// Those labels of series `index` whose names are among `names`, which are sorted and the same
+    /// at each call. Stores that need not make the others override it.
+    fn labels_of(&self, index: usize, names: &[&str]) -> Labels {
+        self.labels(index).only(names)
+    }
+
+    /// How the labels of series `index` compare with `other`.
+    fn cmp_labels(&self, index: usize, other: &Labels) -> Ordering {
+        self.labels(index).cmp(other)
+    }
+
     /// Replaces the contents of `columns` by the samples of series `index` with
     /// `mint <= t <= maxt`, oldest first, staleness markers included. A range outside the
     /// querier's is cut to it.
@@ -100,6 +114,21 @@ pub trait SeriesSet: Send + Sync {
         maxt: Timestamp,
         columns: &mut SampleColumns,
     ) -> Result<(), StorageError>;
+
+    /// Merges the samples of series `index` with `mint <= t <= maxt` into `columns`; of two samples
+    /// with the same time the one in `columns` stays. Stores that can append override it.
+    fn read_more(
+        &self,
+        index: usize,
+        mint: Timestamp,
+        maxt: Timestamp,
+        columns: &mut SampleColumns,
+    ) -> Result<(), StorageError> {
+        let mut more = SampleColumns::default();
+        self.read(index, mint, maxt, &mut more)?;
+        merge_samples(columns, &more);
+        Ok(())
+    }
 
     /// The newest sample of series `index` in `mint <= t <= maxt`, staleness markers included:
     /// what an instant selector wants. Stores that can answer without decoding override it.

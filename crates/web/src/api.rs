@@ -5,6 +5,7 @@
 
 mod admin;
 mod exemplars;
+mod explain;
 mod labels;
 mod metadata;
 mod query;
@@ -52,6 +53,8 @@ pub(crate) struct Call {
     pub(crate) cancel: CancelToken,
     /// Who asks.
     pub(crate) origin: QueryOrigin,
+    /// A query is to be explained and not to run.
+    pub(crate) explains: bool,
 }
 
 /// What comes beside the data.
@@ -150,7 +153,9 @@ pub(crate) fn reads_storage(endpoint: Endpoint) -> bool {
     matches!(
         endpoint,
         Endpoint::Query
+            | Endpoint::QueryExplain
             | Endpoint::QueryRange
+            | Endpoint::QueryRangeExplain
             | Endpoint::Labels
             | Endpoint::LabelValues
             | Endpoint::Series
@@ -166,8 +171,8 @@ pub(crate) fn reads_storage(endpoint: Endpoint) -> bool {
 pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
     let mut out = b"{\"status\":\"success\",\"data\":".to_vec();
     let result = match endpoint {
-        Endpoint::Query => query::instant(call, &mut out),
-        Endpoint::QueryRange => query::range(call, &mut out),
+        Endpoint::Query | Endpoint::QueryExplain => query::instant(call, &mut out),
+        Endpoint::QueryRange | Endpoint::QueryRangeExplain => query::range(call, &mut out),
         Endpoint::QueryExemplars => exemplars::query(call, &mut out),
         Endpoint::FormatQuery => syntax::format_query(call, &mut out),
         Endpoint::ParseQuery => syntax::parse_query(call, &mut out),

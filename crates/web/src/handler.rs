@@ -479,6 +479,10 @@ impl Handler {
                 parameter,
                 now: SystemTime::now(),
                 cancel,
+                explains: matches!(
+                    endpoint,
+                    Endpoint::QueryExplain | Endpoint::QueryRangeExplain
+                ),
                 origin: QueryOrigin::Http {
                     client_ip: client_ip.map_or_else(String::new, |ip| ip.to_string()),
                     method: parts.method.to_string(),

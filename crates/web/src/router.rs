@@ -25,7 +25,9 @@ pub(crate) enum Endpoint {
     Version,
     ApiOptions,
     Query,
+    QueryExplain,
     QueryRange,
+    QueryRangeExplain,
     FormatQuery,
     ParseQuery,
     Labels,
@@ -99,6 +101,12 @@ pub(crate) const MAIN: &[Route] = &[
 pub(crate) const API: &[Route] = &[
     route("/query", GET_POST, Endpoint::Query),
     route("/query_range", GET_POST, Endpoint::QueryRange),
+    route("/query_explain", GET_POST, Endpoint::QueryExplain),
+    route(
+        "/query_range_explain",
+        GET_POST,
+        Endpoint::QueryRangeExplain,
+    ),
     route("/query_exemplars", GET_POST, Endpoint::QueryExemplars),
     route("/format_query", GET_POST, Endpoint::FormatQuery),
     route("/parse_query", GET_POST, Endpoint::ParseQuery),

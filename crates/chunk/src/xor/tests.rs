@@ -182,3 +182,129 @@ proptest! {
         prop_assert_eq!(bytes, encode(&samples));
     }
 }
+
+/// The layout field by field, sample by sample: what the quick decoder must give.
+fn decode_plainly(
+    bytes: &[u8],
+    mint: Timestamp,
+    maxt: Timestamp,
+    columns: &mut SampleColumns,
+) -> Result<(), DecodeError> {
+    let Some((header, data)) = bytes.split_first_chunk::<2>() else {
+        return Err(DecodeError::UnexpectedEnd);
+    };
+    let count = u16::from_be_bytes(*header);
+    if count == 0 {
+        return Ok(());
+    }
+    let mut reader = BitReader::new(data);
+    let mut timestamp = reader.read_varint()?;
+    let mut value = reader.read_bits(64)?;
+    let mut window = Window::NONE;
+    let mut delta = 0_u64;
+    let mut index = 0_u16;
+    loop {
+        if timestamp > maxt {
+            return Ok(());
+        }
+        if timestamp >= mint {
+            columns.push_float(timestamp, f64::from_bits(value));
+        }
+        index += 1;
+        if index == count {
+            return Ok(());
+        }
+        delta = match index {
+            1 => reader.read_uvarint()?,
+            _ => delta.wrapping_add(read_dod(&mut reader)? as u64),
+        };
+        timestamp = timestamp.wrapping_add(delta as i64);
+        value = read_value(&mut reader, value, &mut window)?;
+    }
+}
+
+/// Samples in runs: on time or not, unchanged or not, now and then far off.
+fn runs() -> impl Strategy<Value = Vec<(i64, f64)>> {
+    let run = (0..6_u8, 0..5_u8, 1..40_usize, any::<i64>(), any::<u64>());
+    prop::collection::vec(run, 0..8).prop_map(|runs| {
+        let (mut samples, mut time, mut delta, mut value) = (Vec::new(), 1_000_000, 15_000, 1.0);
+        for (clock, kind, len, any_time, any_bits) in runs {
+            for step in 0..len {
+                delta = match clock {
+                    0..=2 => delta,
+                    3 => 15_000 + (any_time >> (step % 50 + 10)) % 3,
+                    4 => 15_000 + any_time % 500_000,
+                    _ => any_time.wrapping_mul(step as i64),
+                };
+                value = match kind {
+                    0 | 1 => value,
+                    2 => value + (step * 3) as f64,
+                    3 => value * 1.1,
+                    _ => f64::from_bits(any_bits.rotate_left(step as u32 * 7)),
+                };
+                time = i64::wrapping_add(time, delta);
+                samples.push((time, value));
+            }
+        }
+        samples
+    })
+}
+
+/// What a decoder gives: outcome, times, bits of values, start timestamps.
+type Decoded = (Result<(), DecodeError>, Vec<i64>, Vec<u64>, Vec<i64>);
+
+fn both(bytes: &[u8], mint: i64, maxt: i64, start: i64) -> [Decoded; 2] {
+    [decode, decode_plainly].map(|decode| {
+        let mut columns = SampleColumns::default();
+        columns.push_float(0, 0.5);
+        if start != 0 {
+            columns.set_last_start_timestamp(start);
+        }
+        let outcome = decode(bytes, mint, maxt, &mut columns);
+        let values = columns.values.iter().map(|value| value.to_bits());
+        let values = values.collect();
+        (
+            outcome,
+            columns.timestamps,
+            values,
+            columns.start_timestamps,
+        )
+    })
+}
+
+proptest! {
+    #[test]
+    fn quick_and_plain_decoding_agree(samples in runs(), cut: prop::sample::Index, start in 0..2_i64) {
+        let bytes = encode(&samples);
+        let time = |index: usize| samples.get(index).map_or(0, |(time, _)| *time);
+        let (from, to) = (cut.index(samples.len() + 1) / 2, cut.index(samples.len() + 1));
+        for (mint, maxt) in [(i64::MIN, i64::MAX), (time(from), time(to)), (time(to), time(from))] {
+            let [quick, plain] = both(&bytes, mint, maxt, start);
+            prop_assert_eq!(&quick, &plain);
+        }
+    }
+
+    #[test]
+    fn quick_and_plain_decoding_agree_on_damage(
+        samples in runs(),
+        cut: prop::sample::Index,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = encode(&samples);
+        bytes.truncate(cut.index(bytes.len() + 1));
+        for (at, flip) in flips {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] ^= flip;
+            }
+        }
+        let [quick, plain] = both(&bytes, i64::MIN, i64::MAX, 0);
+        prop_assert_eq!(quick, plain);
+    }
+
+    #[test]
+    fn quick_and_plain_decoding_agree_on_anything(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let [quick, plain] = both(&bytes, i64::MIN, i64::MAX, 0);
+        prop_assert_eq!(quick, plain);
+    }
+}

@@ -1,4 +1,5 @@
-//! Counting needs neither the order nor the labels of what is counted.
+//! Counting needs neither the order nor the labels of what is counted, other aggregations only those
+//! that they group by.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,8 @@ struct Asked {
     sorted: AtomicUsize,
     unsorted: AtomicUsize,
     labels: AtomicUsize,
+    /// Label sets of which only some labels were asked for.
+    parts: AtomicUsize,
 }
 
 struct Watched {
@@ -77,6 +80,11 @@ impl SeriesSet for WatchedSet {
         self.0.labels(index)
     }
 
+    fn labels_of(&self, index: usize, names: &[&str]) -> Labels {
+        self.1.parts.fetch_add(1, Ordering::Relaxed);
+        self.0.labels_of(index, names)
+    }
+
     fn read(
         &self,
         index: usize,
@@ -88,8 +96,9 @@ impl SeriesSet for WatchedSet {
     }
 }
 
-/// Runs a query over 50 series; selections in order, in any order, label sets asked for.
-fn ask(text: &str) -> (Value, [usize; 3]) {
+/// Runs a query over 50 series; selections in order, in any order, label sets asked for as a whole
+/// and in part.
+fn ask(text: &str) -> (Value, [usize; 4]) {
     let asked = Arc::<Asked>::default();
     let watched = Watched {
         store: store(50),
@@ -107,21 +116,27 @@ fn ask(text: &str) -> (Value, [usize; 3]) {
         .instant_query(&watched, &QueryOptions::default(), text, 50_500)
         .expect("prepared");
     let value = query.exec(&CancelToken::new()).value.expect("answered");
-    let counts = [&asked.sorted, &asked.unsorted, &asked.labels];
+    let counts = [&asked.sorted, &asked.unsorted, &asked.labels, &asked.parts];
     (value, counts.map(|count| count.load(Ordering::Relaxed)))
 }
 
 #[test]
-fn what_is_only_counted_comes_in_any_order_and_without_labels() {
+fn what_nobody_looks_at_is_not_asked_for() {
     for (text, expected, asked) in [
-        ("count(m)", "50", [0, 1, 0]),
-        ("group(m)", "1", [0, 1, 0]),
-        ("count(m) + sum(m)", "2550", [1, 1, 50]),
-        ("count(m) + count(m smoothed)", "100", [1, 1, 50]),
-        ("count(count by (n) (m))", "50", [1, 0, 50]),
-        ("count(m > 49)", "50", [1, 0, 50]),
-        ("count(-m)", "50", [1, 0, 50]),
-        ("count without () (m)", "", [1, 0, 50]),
+        ("count(m)", "50", [0, 1, 0, 0]),
+        ("group(m)", "1", [0, 1, 0, 0]),
+        ("count(m) + sum(m)", "2550", [1, 1, 0, 50]),
+        ("count(m) + count(m smoothed)", "100", [1, 1, 50, 0]),
+        ("count(count by (n) (m))", "50", [1, 0, 0, 50]),
+        ("count(m > 49)", "50", [0, 1, 0, 50]),
+        ("count(-m)", "50", [0, 1, 0, 50]),
+        ("count(-{n!=\"\"})", "50", [1, 0, 50, 0]),
+        ("count(rate(m[1m]))", "50", [0, 1, 0, 50]),
+        ("sum by (x) (m)", "2500", [1, 0, 0, 50]),
+        ("sum by (x) (max_over_time(m[1m]))", "2500", [1, 0, 0, 50]),
+        ("max by (n) (m + 1)", "", [1, 0, 0, 50]),
+        ("topk(1, m)", "50", [1, 0, 50, 0]),
+        ("count without () (m)", "", [1, 0, 50, 0]),
     ] {
         let (value, counts) = ask(text);
         assert_eq!(counts, asked, "{text}");

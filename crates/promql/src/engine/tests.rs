@@ -9,7 +9,7 @@ use storage::{Appendable, Batch, BatchTimes};
 use super::*;
 
 /// `series` series of metric `m` with a sample a second for 100 seconds.
-pub(super) fn store(series: usize) -> MemoryStore {
+pub(crate) fn store(series: usize) -> MemoryStore {
     let store = MemoryStore::new();
     let mut appender = store.appender();
     for index in 0..series {
@@ -107,4 +107,51 @@ fn a_query_that_would_hold_too_many_samples_is_refused() {
         error.to_string(),
         "query processing would load too many samples into memory in query execution"
     );
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let store = store(1000);
+    let answer = |helper_threads, text: &str, per_step_stats| {
+        let engine = Engine::new(EngineOptions {
+            helper_threads,
+            ..EngineOptions::default()
+        });
+        let options = QueryOptions {
+            per_step_stats,
+            ..QueryOptions::default()
+        };
+        let query = engine
+            .range_query(&store, &options, text, (5000, 99_000, 3000))
+            .expect("prepared");
+        let result = query.exec(&CancelToken::new());
+        let stats = QueryStats {
+            queue_seconds: 0.0,
+            prepare_seconds: 0.0,
+            eval_seconds: 0.0,
+            sort_seconds: 0.0,
+            ..result.stats
+        };
+        let value = result.value.expect("answered");
+        (
+            format!("{value:?} {stats:?}"),
+            result.warnings,
+            result.infos,
+        )
+    };
+    for text in [
+        "m",
+        "sum(m)",
+        "sum by (n) (rate(m[30s]))",
+        "stddev(m * 0.1)",
+        "topk(3, avg_over_time(m[20s]))",
+        "quantile_over_time(1.5, m[20s])",
+        "m + on (n) rate(m[1m])",
+        "sum(max_over_time(m[20s:5s]))",
+    ] {
+        for per_step_stats in [false, true] {
+            let alone = answer(0, text, per_step_stats);
+            assert_eq!(answer(3, text, per_step_stats), alone, "{text}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use model::histogram::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};
-use model::label_name::{METADATA_LABELS, METRIC_NAME};
+use model::label_name::METRIC_NAME;
 use model::{FloatHistogram, Labels, LabelsBuilder};
 use promql_parser::ast::{AggregateOp, PosRange};
 
@@ -50,14 +50,6 @@ impl Evaluator<'_> {
         let mut ignored = false;
         // Names of metrics whose histograms do not go together.
         let mut incompatible = BTreeSet::new();
-        let looks_at_names = |label: &String| METADATA_LABELS.contains(&label.as_str());
-        let unneeded = !aggregate.without && !aggregate.grouping.iter().any(looks_at_names);
-        // Under delayed removal the mark that the name goes is passed on.
-        self.names_unneeded
-            .set(unneeded && !self.delayed_name_removal);
-        let one_group = !aggregate.without && aggregate.grouping.is_empty();
-        let counts = matches!(op, AggregateOp::Count | AggregateOp::Group);
-        self.only_counted.set(one_group && counts);
         self.vector(&aggregate.vector, grid, &mut |series| {
             let state = groups.of(self, aggregate, &series, Lanes::bytes(grid.len), || {
                 State::Floats(Lanes::new(op, grid.len))
@@ -258,7 +250,7 @@ impl Evaluator<'_> {
 }
 
 /// The labels of the group of a series.
-pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
+pub(crate) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
     let mut names: Vec<&str> = aggregate.grouping.iter().map(String::as_str).collect();
     if !aggregate.without {
         return labels.only(&names);
@@ -272,6 +264,8 @@ pub(super) struct Groups<T> {
     /// What the groups hold.
     charge: Charge,
     index: LabelsMap<usize>,
+    /// Labels of a series of the group that was asked for last, and which group that is.
+    last: Option<(Labels, usize)>,
     /// Labels, whether the metric name goes in the end, content.
     pub(super) all: Vec<(Labels, bool, T)>,
 }
@@ -281,6 +275,7 @@ impl<T> Default for Groups<T> {
         Self {
             charge: Charge::default(),
             index: LabelsMap::default(),
+            last: None,
             all: Vec::new(),
         }
     }
@@ -296,18 +291,25 @@ impl<T> Groups<T> {
         bytes: usize,
         new: impl FnOnce() -> T,
     ) -> Result<&mut T, QueryError> {
-        let labels = group_labels(aggregate, &series.labels);
         let next = self.all.len();
-        let (all, charge) = (&mut self.all, &mut self.charge);
-        let index = match self.index.entry(labels) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(vacant) => {
-                charge.grow(bytes + 2 * vacant.key().as_bytes().len() + 128);
-                evaluator.check()?;
-                all.push((vacant.key().clone(), false, new()));
-                *vacant.insert(next)
-            }
+        let index = match &self.last {
+            // Neighbours are often of one group, and all are of the only one.
+            Some((labels, index)) if *labels == series.labels || aggregate.is_one_group() => *index,
+            _ => match self.index.entry(group_labels(aggregate, &series.labels)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(vacant) => {
+                    let labels = vacant.key().clone();
+                    self.charge.grow(bytes + 2 * labels.as_bytes().len() + 128);
+                    evaluator.check()?;
+                    self.all.push((labels, false, new()));
+                    *vacant.insert(next)
+                }
+            },
         };
+        match &mut self.last {
+            Some((_, last)) if *last == index => {}
+            last => *last = Some((series.labels.clone(), index)),
+        }
         let group = &mut self.all[index];
         // The name goes if it was to go from one member.
         group.1 |= series.drop_name;

@@ -105,7 +105,7 @@ impl Evaluator<'_> {
             function: "info".to_owned(),
             ..SelectHints::default()
         };
-        let Some(set) = self.select(&matchers, &hints, true)? else {
+        let Some(set) = self.open(&matchers, &hints, true)? else {
             return Ok(Vec::new());
         };
         let mut columns = SampleColumns::default();

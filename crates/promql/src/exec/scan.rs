@@ -8,10 +8,10 @@ use promql_parser::ast::PosRange;
 
 use crate::column::{Column, Grid, Point, Series, column_bytes};
 use crate::error::QueryError;
+use crate::exec::parallel::in_order;
 use crate::exec::smoothed::with_borders;
-use crate::exec::{Evaluator, Sink, at_step, storage_error};
+use crate::exec::{Evaluator, Sink, storage_error};
 use crate::functions::window::{RangeSamples, Slider, Window, float_histogram, with_known_reset};
-use crate::functions::{RangeFunction, Remarks, rate};
 use crate::plan::{Extension, Node, RangeSource, Selector};
 use crate::value::MatrixSeries;
 
@@ -22,6 +22,15 @@ pub(crate) type WindowSink<'s> =
 /// Takes the samples of a range vector: series without values, all samples, where windows are.
 type RangeVisitor<'s> = dyn FnMut(&Series, &RangeSamples, &Ends) -> Result<(), QueryError> + 's;
 
+/// The newest samples of a series by step.
+struct Newest {
+    column: Column,
+    /// How many there are, as samples are counted.
+    samples: u64,
+    /// The same by step, if that is asked for.
+    steps: Vec<(usize, u64)>,
+}
+
 impl Evaluator<'_> {
     pub(super) fn instant_selector(
         &self,
@@ -29,7 +38,7 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        self.newest(selector, grid, sink, &mut |columns, index| {
+        self.newest(selector, grid, sink, &|columns, index| {
             let Some(histogram) = columns.histogram_at(index) else {
                 return columns.values.get(index).copied().map(Point::Float);
             };
@@ -68,7 +77,7 @@ impl Evaluator<'_> {
                 },
                 ..selector.clone()
             };
-            self.newest(&looked_at, grid, &mut named, &mut |columns, index| {
+            self.newest(&looked_at, grid, &mut named, &|columns, index| {
                 let time = if start_time {
                     columns.start_timestamps.get(index).copied().unwrap_or(0)
                 } else {
@@ -85,13 +94,12 @@ impl Evaluator<'_> {
         selector: &Selector,
         grid: &Grid,
         sink: &mut Sink<'_>,
-        take: &mut impl FnMut(&SampleColumns, usize) -> Option<Point>,
+        take: &(impl Fn(&SampleColumns, usize) -> Option<Point> + Sync),
     ) -> Result<(), QueryError> {
-        let only_counted = self.only_counted.take();
-        let sort = !only_counted;
-        let Some(set) = self.select(&selector.matchers, &selector.hints, sort)? else {
+        let Some(selected) = self.select(selector)? else {
             return Ok(());
         };
+        let set = &*selected.set;
         let at = |step: usize| selector.at.unwrap_or(grid.time(step)) - selector.offset_ms;
         let (first, last) = (at(0), at(grid.len.saturating_sub(1)));
         let mut mint = first.saturating_sub(self.lookback_ms).saturating_add(1);
@@ -100,23 +108,26 @@ impl Evaluator<'_> {
             mint = mint.max(selector.hints.start);
             maxt = maxt.min(selector.hints.end);
         }
-        let mut columns = SampleColumns::default();
-        for index in 0..set.len() {
-            self.check()?;
-            if first == last && !selector.counts_only {
-                set.read_last(index, mint, maxt, &mut columns)
-                    .map_err(storage_error)?;
+        let only_last = first == last && !selector.counts_only;
+        let (guard, lookback_ms, by_step) =
+            (self.guard(), self.lookback_ms, self.counters.by_step());
+        let make = |index: usize, columns: &mut SampleColumns| {
+            guard.check()?;
+            if only_last {
+                set.read_last(index, mint, maxt, columns)
             } else {
-                set.read(index, mint, maxt, &mut columns)
-                    .map_err(storage_error)?;
+                set.read(index, mint, maxt, columns)
             }
+            .map_err(storage_error)?;
             if columns.is_empty() {
-                continue;
+                return Ok(None);
             }
-            let mut column = Column::absent(grid.len);
+            let mut found = Newest {
+                column: Column::absent(grid.len),
+                samples: 0,
+                steps: Vec::new(),
+            };
             let mut next = 0;
-            let by_step = self.counters.by_step();
-            let mut count = 0;
             for step in 0..grid.len {
                 let time = at(step);
                 while columns
@@ -132,131 +143,42 @@ impl Evaluator<'_> {
                 let old = columns
                     .timestamps
                     .get(newest)
-                    .is_none_or(|found| *found <= time.saturating_sub(self.lookback_ms));
+                    .is_none_or(|found| *found <= time.saturating_sub(lookback_ms));
                 if old || columns.values.get(newest).copied().is_none_or(is_stale) {
                     continue;
                 }
-                if let Some(point) = take(&columns, newest) {
+                if let Some(point) = take(columns, newest) {
                     let samples = point.sample_count();
-                    count += samples;
+                    found.samples += samples;
                     if by_step {
-                        self.counters.read(step, samples, samples);
+                        found.steps.push((step, samples));
                     }
-                    column.set(step, point);
+                    found.column.set(step, point);
                 }
             }
-            if count > 0 {
-                if !by_step {
-                    self.counters.read(0, count, count);
-                }
-                let labels = if only_counted {
-                    Labels::empty()
-                } else {
-                    set.labels(index)
-                };
-                sink(Series {
-                    labels,
-                    drop_name: false,
-                    column,
-                })?;
+            let labels = |found| (selected.labels(index), found);
+            Ok((found.samples > 0).then(|| labels(found)))
+        };
+        let take = &mut |(labels, found): (Labels, Newest)| {
+            self.check()?;
+            for (step, samples) in &found.steps {
+                self.counters.read(*step, *samples, *samples);
             }
-        }
-        Ok(())
-    }
-
-    /// A range function over all series and steps.
-    pub(super) fn range_function(
-        &self,
-        function: RangeFunction,
-        source: &RangeSource,
-        params: &[Node],
-        range_pos: PosRange,
-        grid: &Grid,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), QueryError> {
-        let values: Result<Vec<_>, _> = params
-            .iter()
-            .map(|param| self.scalar(param, grid))
-            .collect();
-        let values = values?;
-        let param_pos = params.first().map_or(range_pos, |param| param.outer_pos);
-        let mut now = vec![0.0; values.len()];
-        let unneeded = self.names_unneeded.take();
-        let name_may_stay = unneeded && source.has_one_name() && !self.store_has_types()?;
-        self.unique(source.has_one_name(), sink, |sink| {
-            self.ranges(source, grid, &mut |series, samples, ends| {
-                let mut result = Series {
-                    column: Column::absent(grid.len),
-                    ..series.clone()
-                };
-                let is_plain = samples.is_plain() && ends.extension == Extension::None;
-                if let Some((counter, per_second)) = function.extrapolates()
-                    && is_plain
-                    && !self.counters.by_step()
-                {
-                    let windows = (0..grid.len).map(|step| {
-                        let end = ends.end(grid, step);
-                        (end.saturating_sub(ends.range_ms), end)
-                    });
-                    let put = |step, value| result.column.set_float(step, value);
-                    let held = rate::each_plain(samples, windows, counter, per_second, put);
-                    self.counters.read(0, held.total, held.fresh);
-                    self.touch(held.most)?;
-                    return self.give_range_result(
-                        function,
-                        result,
-                        range_pos,
-                        name_may_stay,
-                        sink,
-                    );
-                }
-                self.slide(series, samples, ends, grid, &mut |series, step, window| {
-                    if window.is_empty() {
-                        return Ok(());
-                    }
-                    at_step(&values, step, &mut now);
-                    let mut notes = self.notes.borrow_mut();
-                    let mut remarks = Remarks {
-                        notes: &mut notes,
-                        metric: series.labels.metric_name(),
-                        range_pos,
-                        param_pos,
-                    };
-                    if let Some(point) = function.evaluate(window, &now, &mut remarks)? {
-                        result.column.set(step, point);
-                    }
-                    Ok(())
-                })?;
-                self.give_range_result(function, result, range_pos, name_may_stay, sink)
+            if !by_step {
+                self.counters.read(0, found.samples, found.samples);
+            }
+            sink(Series {
+                labels,
+                drop_name: false,
+                column: found.column,
             })
-        })
-    }
-
-    fn give_range_result(
-        &self,
-        function: RangeFunction,
-        mut series: Series,
-        range_pos: PosRange,
-        name_may_stay: bool,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), QueryError> {
-        if series.column.count() == 0 {
-            return Ok(());
-        }
-        if function.expects_counter() && series.column.has_floats() {
-            self.note_possible_non_counter(&series.labels, range_pos);
-        }
-        // Remarks about histograms may tell the name.
-        let stays = name_may_stay && !series.column.has_histograms();
-        if !function.keeps_name() && !stays {
-            self.drop_name(&mut series);
-        }
-        sink(series)
+        };
+        in_order(self.workers, self.budget, set.len(), &make, take)
     }
 
     /// Says that a metric looks like no counter: by its type label if there are such labels, else by
     /// its name.
-    fn note_possible_non_counter(&self, labels: &Labels, pos: PosRange) {
+    pub(super) fn note_possible_non_counter(&self, labels: &Labels, pos: PosRange) {
         let metric = labels.metric_name();
         if metric.is_empty() {
             return;
@@ -299,43 +221,33 @@ impl Evaluator<'_> {
     }
 
     /// Gives the samples of every series of a range vector to `visit`.
-    fn ranges(
+    pub(super) fn ranges(
         &self,
         source: &RangeSource,
         grid: &Grid,
         visit: &mut RangeVisitor<'_>,
     ) -> Result<(), QueryError> {
-        let ends = Ends {
-            at: source.at(),
-            offset_ms: source.offset_ms(),
-            range_ms: source.range_ms(),
-            extension: source.extension(),
-            margins_ms: source.extension().margins_ms(self.lookback_ms),
-        };
+        let ends = Ends::of(source, self.lookback_ms);
         let mut samples = RangeSamples::default();
         match source {
             RangeSource::Selector { selector, .. } => {
-                let Some(set) = self.select(&selector.matchers, &selector.hints, true)? else {
+                let Some(selected) = self.select(selector)? else {
                     return Ok(());
                 };
+                let set = &*selected.set;
                 let (mint, maxt) = ends.reach(grid);
                 let mut columns = SampleColumns::default();
                 for index in 0..set.len() {
                     self.check()?;
                     set.read(index, mint, maxt, &mut columns)
                         .map_err(storage_error)?;
-                    if !self.use_start_timestamps {
-                        columns.start_timestamps.clear();
-                    }
-                    samples.fill(&columns);
+                    let with_starts = self.use_start_timestamps;
+                    samples.take_selected(&mut columns, with_starts, selector.counts_only);
                     if samples.is_empty() {
                         continue;
                     }
-                    if selector.counts_only {
-                        samples.find_resets();
-                    }
                     let series = Series {
-                        labels: set.labels(index),
+                        labels: selected.labels(index),
                         drop_name: false,
                         column: Column::default(),
                     };
@@ -469,17 +381,27 @@ impl Evaluator<'_> {
 }
 
 /// Where the windows of a range vector end.
-struct Ends {
+pub(crate) struct Ends {
     at: Option<Timestamp>,
     offset_ms: i64,
-    range_ms: i64,
-    extension: Extension,
-    margins_ms: (i64, i64),
+    pub(super) range_ms: i64,
+    pub(super) extension: Extension,
+    pub(super) margins_ms: (i64, i64),
 }
 
 impl Ends {
+    pub(crate) fn of(source: &RangeSource, lookback_ms: i64) -> Self {
+        Self {
+            at: source.at(),
+            offset_ms: source.offset_ms(),
+            range_ms: source.range_ms(),
+            extension: source.extension(),
+            margins_ms: source.extension().margins_ms(lookback_ms),
+        }
+    }
+
     /// First and last time of samples that some window wants.
-    fn reach(&self, grid: &Grid) -> (Timestamp, Timestamp) {
+    pub(crate) fn reach(&self, grid: &Grid) -> (Timestamp, Timestamp) {
         let start = self.start(grid, 0).saturating_sub(self.margins_ms.0);
         let end = self.end(grid, grid.len.saturating_sub(1));
         (
@@ -488,7 +410,7 @@ impl Ends {
         )
     }
 
-    fn end(&self, grid: &Grid, step: usize) -> Timestamp {
+    pub(super) fn end(&self, grid: &Grid, step: usize) -> Timestamp {
         self.at
             .unwrap_or(grid.time(step))
             .saturating_sub(self.offset_ms)
@@ -499,7 +421,7 @@ impl Ends {
     }
 
     /// The steps of a subquery: multiples of its own step.
-    fn subquery_grid(&self, grid: &Grid, step_ms: i64) -> Grid {
+    pub(crate) fn subquery_grid(&self, grid: &Grid, step_ms: i64) -> Grid {
         let border = self.start(grid, 0);
         let mut start = step_ms * (border / step_ms);
         if start <= border {

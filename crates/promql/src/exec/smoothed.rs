@@ -23,7 +23,7 @@ impl Evaluator<'_> {
         grid: &Grid,
         sink: &mut Sink<'_>,
     ) -> Result<(), QueryError> {
-        let Some(set) = self.select(&selector.matchers, &selector.hints, true)? else {
+        let Some(set) = self.open(&selector.matchers, &selector.hints, true)? else {
             return Ok(());
         };
         let at = |step: usize| {
@@ -39,7 +39,7 @@ impl Evaluator<'_> {
             self.check()?;
             set.read(index, mint, maxt, &mut columns)
                 .map_err(storage_error)?;
-            samples.fill(&columns);
+            samples.take(&mut columns);
             if samples.is_empty() {
                 continue;
             }

@@ -57,11 +57,7 @@ pub(crate) fn avg(window: &Window<'_>, remarks: &mut Remarks<'_>) -> Option<Poin
         added(rest, remarks, |histogram| mean.add(histogram))?;
         return Some(Point::Histogram(Arc::new(mean.finish())));
     }
-    let mut mean = kahan::Mean::default();
-    for value in window.floats {
-        mean.add(*value);
-    }
-    Some(Point::Float(mean.value()))
+    Some(Point::Float(kahan::Mean::of_values(window.floats).value()))
 }
 
 /// Adds histograms and says what is to be said about it; `None` if they do not go together.

@@ -48,9 +48,49 @@ impl RangeSamples {
         self.histogram_starts.clear();
     }
 
-    /// Takes over the samples of `columns`.
-    pub(crate) fn fill(&mut self, columns: &SampleColumns) {
+    /// Takes over what a selector read: start times only where they are looked at, and with resets
+    /// that are known where only counts of histograms are.
+    pub(crate) fn take_selected(
+        &mut self,
+        columns: &mut SampleColumns,
+        with_starts: bool,
+        counts_only: bool,
+    ) {
+        if !with_starts {
+            columns.start_timestamps.clear();
+        }
+        self.take(columns);
+        if counts_only {
+            self.find_resets();
+        }
+    }
+
+    /// Takes over the samples of `columns`, and may leave any others there.
+    pub(crate) fn take(&mut self, columns: &mut SampleColumns) {
         self.clear();
+        if columns.histograms.is_empty() {
+            std::mem::swap(&mut self.float_times, &mut columns.timestamps);
+            std::mem::swap(&mut self.floats, &mut columns.values);
+            std::mem::swap(&mut self.float_starts, &mut columns.start_timestamps);
+            if self.floats.iter().any(|value| is_stale(*value)) {
+                self.remove_stale();
+            }
+        } else {
+            self.fill(columns);
+        }
+        self.charge();
+    }
+
+    fn remove_stale(&mut self) {
+        let stale: Vec<bool> = self.floats.iter().map(|value| is_stale(*value)).collect();
+        for times in [&mut self.float_times, &mut self.float_starts] {
+            let mut stale = stale.iter();
+            times.retain(|_| stale.next().is_some_and(|stale| !stale));
+        }
+        self.floats.retain(|value| !is_stale(*value));
+    }
+
+    fn fill(&mut self, columns: &SampleColumns) {
         let with_starts = !columns.start_timestamps.is_empty();
         let mut histograms = columns.histograms.iter().peekable();
         for (index, (time, value)) in columns.timestamps.iter().zip(&columns.values).enumerate() {
@@ -75,7 +115,6 @@ impl RangeSamples {
                 }
             }
         }
-        self.charge();
     }
 
     pub(crate) fn push(&mut self, time: Timestamp, point: Point) {
@@ -94,7 +133,7 @@ impl RangeSamples {
     }
 
     /// Replaces hints that know nothing by what neighbours tell.
-    pub(crate) fn find_resets(&mut self) {
+    fn find_resets(&mut self) {
         for index in (1..self.histograms.len()).rev() {
             if let Some([before, histogram]) = self.histograms.get_mut(index - 1..=index) {
                 *histogram = with_known_reset(Arc::clone(histogram), Some(before));

@@ -11,8 +11,8 @@ use storage::SelectHints;
 
 use crate::annotations::line_and_column;
 use crate::error::PrepareError;
-use crate::plan::duration;
-use crate::plan::{Aggregate, Extension, Node, Op, Plan, QueryTimes, RangeSource, Selector};
+use crate::plan::{Aggregate, Extension, Need, Node, Op, Plan, QueryTimes, RangeSource, Selector};
+use crate::plan::{duration, needs};
 
 /// Prepares `expr`; `query` is its text, for positions in errors.
 pub(crate) fn lower(expr: &Expr, times: &QueryTimes, query: &str) -> Result<Plan, PrepareError> {
@@ -28,8 +28,10 @@ pub(crate) fn lower(expr: &Expr, times: &QueryTimes, query: &str) -> Result<Plan
         counts_only: false,
     };
     let (root, invariant) = lowering.expr(expr, &scope)?;
+    let mut root = hoisted(root, invariant);
+    needs::note(&mut root, &Need::default());
     Ok(Plan {
-        root: hoisted(root, invariant),
+        root,
         bounds: lowering.bounds,
     })
 }
@@ -220,6 +222,7 @@ impl Lowering<'_> {
             at,
             extension,
             counts_only: scope.counts_only,
+            need: Need::default(),
             hints: SelectHints {
                 start,
                 end,

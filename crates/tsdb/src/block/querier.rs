@@ -1,10 +1,12 @@
 //! Selecting from a block.
 
-use std::sync::Arc;
+use std::cmp::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use model::sample::SampleColumns;
 use model::{Labels, Timestamp};
 use stdx::cancel::CancelToken;
+use storage::merge::merge_samples;
 use storage::{LabelHints, MatcherSet, Querier, SelectHints, SeriesSet, StorageError, Warnings};
 
 use crate::block::Block;
@@ -72,6 +74,7 @@ impl Querier for BlockQuerier {
             None => Ok(Box::new(BlockSeries {
                 view: self.clone(),
                 series,
+                wanted_names: OnceLock::new(),
             })),
         }
     }
@@ -143,6 +146,8 @@ impl BlockQuerier {
 struct BlockSeries {
     view: BlockQuerier,
     series: Vec<u32>,
+    /// Symbols of the label names that were asked for.
+    wanted_names: OnceLock<Vec<u64>>,
 }
 
 impl BlockSeries {
@@ -188,6 +193,50 @@ impl SeriesSet for BlockSeries {
         };
         // Selecting has read the same entry; damage since then shows as a series without labels.
         self.view.block.index().labels(*series).unwrap_or_default()
+    }
+
+    fn labels_of(&self, index: usize, names: &[&str]) -> Labels {
+        let Some(series) = self.series.get(index) else {
+            return Labels::empty();
+        };
+        let index = self.view.block.index();
+        // A name that cannot be looked up is none that a series has.
+        let find = |name: &&str| index.find_symbol(name).ok().flatten();
+        let wanted = self
+            .wanted_names
+            .get_or_init(|| names.iter().filter_map(find).collect());
+        index.labels_of(*series, wanted).unwrap_or_default()
+    }
+
+    fn cmp_labels(&self, index: usize, other: &Labels) -> Ordering {
+        let series = self.series.get(index).copied().unwrap_or_default();
+        let index = self.view.block.index();
+        index
+            .cmp_labels(series, other)
+            .unwrap_or_else(|_| Labels::empty().cmp(other))
+    }
+
+    fn read_more(
+        &self,
+        index: usize,
+        mint: Timestamp,
+        maxt: Timestamp,
+        columns: &mut SampleColumns,
+    ) -> Result<(), StorageError> {
+        let Some(&series) = self.series.get(index) else {
+            return Ok(());
+        };
+        let from = mint
+            .max(self.view.mint)
+            .max(self.view.block.meta().min_time);
+        let follows = columns.timestamps.last().is_none_or(|last| *last < from);
+        if follows && self.view.tombstones.of(u64::from(series)).is_empty() {
+            return self.read_chunks(series, from, maxt.min(self.view.maxt), columns);
+        }
+        let mut more = SampleColumns::default();
+        self.read(index, mint, maxt, &mut more)?;
+        merge_samples(columns, &more);
+        Ok(())
     }
 
     fn read(

@@ -1,7 +1,7 @@
 //! Queries on the head.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::sample::SampleColumns;
 use model::{Labels, Timestamp};
@@ -144,6 +144,7 @@ impl Querier for HeadQuerier {
             range: self.range,
             slots,
             labels,
+            wanted_names: OnceLock::new(),
         }))
     }
 
@@ -210,6 +211,8 @@ struct HeadSeriesSet {
     slots: Vec<u32>,
     /// There only if they had to be made for sorting.
     labels: Option<Vec<Labels>>,
+    /// Symbols of the label names that were asked for.
+    wanted_names: OnceLock<Vec<SymbolId>>,
 }
 
 impl HeadSeriesSet {
@@ -233,6 +236,27 @@ impl SeriesSet for HeadSeriesSet {
             let symbols = self.head.symbols.read();
             let strip = self.head.series.lock(slot)?;
             Some(label_sets::unpack(strip.label_set(slot), &symbols))
+        };
+        unpacked().unwrap_or_default()
+    }
+
+    fn labels_of(&self, index: usize, names: &[&str]) -> Labels {
+        if let Some(labels) = &self.labels {
+            return labels.get(index).map(|l| l.only(names)).unwrap_or_default();
+        }
+        let symbols = self.head.symbols.read();
+        let wanted = self.wanted_names.get_or_init(|| {
+            let ids = names.iter().filter_map(|name| symbols.find(name));
+            ids.collect()
+        });
+        let unpacked = || {
+            let slot = self.slot(index)?;
+            let strip = self.head.series.lock(slot)?;
+            let pairs = label_sets::pairs(strip.label_set(slot));
+            let wanted = pairs.filter(|(name, _)| wanted.contains(name));
+            Some(Labels::from_sorted(wanted.map(|(name, value)| {
+                (symbols.get(name), symbols.get(value))
+            })))
         };
         unpacked().unwrap_or_default()
     }

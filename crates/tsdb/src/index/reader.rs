@@ -1,10 +1,12 @@
 //! Reading an index file, versions 1 to 3.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::Path;
 
 use memory::file_map::FileMap;
 use model::Labels;
+use smallvec::SmallVec;
 
 use crate::checked_once::CheckedOnce;
 use crate::cursor::{Cursor, Truncated};
@@ -41,6 +43,8 @@ pub struct Reader {
     toc: Toc,
     /// Position of each symbol's length field.
     symbols: Vec<u32>,
+    /// Whether all of them are UTF-8, as they should be: then nobody needs to look again.
+    symbols_are_text: bool,
     /// By name, in order; the empty name (all series) is kept apart.
     names: Vec<NameValues>,
     /// For each (name, value) in order: position in the postings offset table, behind the name.
@@ -69,7 +73,7 @@ impl Reader {
             return Err(IndexError::new("unknown version", 4));
         }
         let toc = Toc::parse(&file)?;
-        let symbols = symbol_positions(&file, toc.symbols)?;
+        let (symbols, symbols_are_text) = symbol_positions(&file, toc.symbols)?;
         // Entries of version 1 may lie in the same sixteen bytes: each is checked each time.
         let series_parts = if version == 1 {
             0
@@ -81,6 +85,7 @@ impl Reader {
             version,
             toc,
             symbols,
+            symbols_are_text,
             names: Vec::new(),
             values: Vec::new(),
             all: None,
@@ -258,19 +263,74 @@ impl Reader {
     pub fn labels(&self, series: u32) -> Result<Labels, IndexError> {
         let at = self.series_offset(series);
         let mut symbols = self.label_symbols(series)?;
-        let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(16);
+        let mut pairs: SmallVec<[(&[u8], &[u8]); 24]> = SmallVec::new();
         let mut in_order = true;
         while let Some((name, value)) = symbols.next().map_err(cut("series cut short", at))? {
-            let (name, value) = (self.symbol(name, at)?, self.symbol(value, at)?);
+            let (name, value) = (self.symbol_bytes(name, at)?, self.symbol_bytes(value, at)?);
             in_order &= !value.is_empty() && pairs.last().is_none_or(|(last, _)| *last < name);
             pairs.push((name, value));
         }
+        if in_order && self.symbols_are_text {
+            return Ok(Labels::from_sorted_bytes(pairs));
+        }
         // An index that somebody made with right checksums and wrong contents is put right.
-        Ok(if in_order {
-            Labels::from_sorted(pairs)
-        } else {
-            Labels::from_pairs(pairs)
+        let mut texts = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            texts.push((text(name, at)?, text(value, at)?));
+        }
+        Ok(Labels::from_pairs(texts))
+    }
+
+    /// How the labels of a series compare with `other`.
+    pub(crate) fn cmp_labels(&self, series: u32, other: &Labels) -> Result<Ordering, IndexError> {
+        let at = self.series_offset(series);
+        let mut symbols = self.label_symbols(series)?;
+        let mut last = None;
+        let mut others = other.byte_pairs();
+        while let Some((name, value)) = symbols.next().map_err(cut("series cut short", at))? {
+            if last.is_some_and(|last| last >= name) {
+                // Not in order, whatever the checksum says.
+                return Ok(self.labels(series)?.cmp(other));
+            }
+            last = Some(name);
+            let pair = (self.symbol_bytes(name, at)?, self.symbol_bytes(value, at)?);
+            match others.next().map(|other| pair.cmp(&other)) {
+                Some(Ordering::Equal) => {}
+                Some(ordering) => return Ok(ordering),
+                None => return Ok(Ordering::Greater),
+            }
+        }
+        Ok(match others.next() {
+            Some(_) => Ordering::Less,
+            None => Ordering::Equal,
         })
+    }
+
+    /// Labels of a series as far as their names have one of `names`, the symbols of names in order
+    /// ([`find_symbol`](Self::find_symbol)).
+    pub(crate) fn labels_of(&self, series: u32, names: &[u64]) -> Result<Labels, IndexError> {
+        let at = self.series_offset(series);
+        let mut symbols = self.label_symbols(series)?;
+        let mut pairs: SmallVec<[(&str, &str); 8]> = SmallVec::new();
+        let mut wanted = names.iter();
+        let mut next = wanted.next();
+        // Symbols are in order of their texts, and so are labels.
+        while next.is_some() {
+            let Some((name, value)) = symbols.next().map_err(cut("series cut short", at))? else {
+                break;
+            };
+            while next.is_some_and(|next| *next < name) {
+                next = wanted.next();
+            }
+            if next == Some(&name) {
+                let value = self.symbol(value, at)?;
+                if !value.is_empty() {
+                    pairs.push((self.symbol(name, at)?, value));
+                }
+                next = wanted.next();
+            }
+        }
+        Ok(Labels::from_sorted(pairs))
     }
 
     /// Only the chunks of a series.
@@ -347,6 +407,10 @@ impl Reader {
 
     /// The text of a symbol, as entries refer to it; `at` is the place of the reference.
     pub(super) fn symbol(&self, symbol: u64, at: usize) -> Result<&str, IndexError> {
+        text(self.symbol_bytes(symbol, at)?, at)
+    }
+
+    fn symbol_bytes(&self, symbol: u64, at: usize) -> Result<&[u8], IndexError> {
         let position = usize::try_from(symbol).ok().and_then(|symbol| {
             if self.version == 1 {
                 Some(symbol)
@@ -358,12 +422,11 @@ impl Reader {
         let bytes = position
             .and_then(|position| self.file.get(position..))
             .ok_or_else(unknown)?;
-        let bytes = Cursor::new(bytes).bytes().map_err(|_| unknown())?;
-        text(bytes, at)
+        Cursor::new(bytes).bytes().map_err(|_| unknown())
     }
 
     /// The symbol of a text, as entries refer to it.
-    pub(super) fn find_symbol(&self, wanted: &str) -> Result<Option<u64>, IndexError> {
+    pub(crate) fn find_symbol(&self, wanted: &str) -> Result<Option<u64>, IndexError> {
         let (mut low, mut high) = (0, self.symbols.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -456,17 +519,19 @@ fn text(bytes: &[u8], offset: usize) -> Result<&str, IndexError> {
     std::str::from_utf8(bytes).map_err(|_| IndexError::new("text is not UTF-8", offset))
 }
 
-fn symbol_positions(file: &[u8], offset: usize) -> Result<Vec<u32>, IndexError> {
+/// Where symbols are, and whether all are text.
+fn symbol_positions(file: &[u8], offset: usize) -> Result<(Vec<u32>, bool), IndexError> {
     let short = || cut("symbol table cut short", offset);
     let body = section(file, offset, true)?;
     let base = offset + 4;
     let mut cursor = Cursor::new(body);
     let count = cursor.u32().map_err(short())? as usize;
     let mut positions = Vec::with_capacity(count.min(body.len()));
+    let mut are_text = true;
     for _ in 0..count {
         let at = base + body.len() - cursor.rest().len();
         positions.push(u32::try_from(at).map_err(|_| IndexError::new("table too large", offset))?);
-        cursor.bytes().map_err(short())?;
+        are_text &= std::str::from_utf8(cursor.bytes().map_err(short())?).is_ok();
     }
-    Ok(positions)
+    Ok((positions, are_text))
 }

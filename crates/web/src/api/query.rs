@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant as Clock};
 
-use promql::{PrepareError, QueryError, QueryOptions, QueryResult, QueryStats, Value};
+use promql::{PrepareError, Query, QueryError, QueryOptions, QueryResult, QueryStats, Value};
 use stdx::cancel::CancelToken;
 
-use super::{ApiError, ApiResult, Call, ErrorKind, Remarks, TRUNCATED};
+use super::{ApiError, ApiResult, Call, ErrorKind, Remarks, TRUNCATED, explain};
 use crate::json;
 use crate::params::{self, Instant};
 
@@ -29,8 +29,7 @@ pub(super) fn instant(call: &Call, out: &mut Vec<u8>) -> ApiResult {
             time.engine_millis(),
         )
         .map_err(not_prepared)?;
-    let result = query.exec(&cancel);
-    write(call, result, limit, out)
+    answer(call, &query, &cancel, limit, out)
 }
 
 /// The values of an expression at every step of a range.
@@ -67,8 +66,28 @@ pub(super) fn range(call: &Call, out: &mut Vec<u8>) -> ApiResult {
             text,
         });
     }
-    let result = query.exec(&cancel);
-    write(call, result, limit, out)
+    answer(call, &query, &cancel, limit, out)
+}
+
+/// Runs the query, or only explains it.
+fn answer(
+    call: &Call,
+    query: &Query<'_>,
+    cancel: &CancelToken,
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> ApiResult {
+    if !call.explains && !is_true(call.form.value("explain")) {
+        return write(call, query.exec(cancel), limit, out);
+    }
+    let explanation = query.explain(cancel).map_err(failed)?;
+    explain::write(out, &explanation);
+    Ok(Remarks::default())
+}
+
+/// Whether a parameter switches something on.
+fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 fn check_step(start: Instant, end: Instant, step_ns: i64) -> Result<(), ApiError> {
@@ -110,6 +129,7 @@ fn query_options(call: &Call) -> Result<QueryOptions, ApiError> {
         options.lookback_delta_ms = Some(nanos / 1_000_000).filter(|millis| *millis > 0);
     }
     options.per_step_stats = wants_steps(call);
+    options.analyze = is_true(call.form.value("analyze"));
     options.origin = call.origin.clone();
     Ok(options)
 }
@@ -168,6 +188,9 @@ fn write(call: &Call, result: QueryResult, limit: usize, out: &mut Vec<u8>) -> A
             &result.stats,
             call.form.value("stats") == "all",
         );
+    }
+    if let Some(analysis) = &result.analysis {
+        explain::write(object.key("analysis"), analysis);
     }
     object.close();
     Ok(remarks)

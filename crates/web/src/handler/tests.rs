@@ -360,6 +360,38 @@ async fn series_need_a_selector() {
 }
 
 #[tokio::test]
+async fn queries_are_explained_before_and_after_they_run() {
+    let handler = handler();
+    let text = |seen: &Seen| String::from_utf8_lossy(&seen.body).into_owned();
+    let planned = get(&handler, "/api/v1/query_explain?query=sum(m)&time=1").await;
+    let start = "{\"status\":\"success\",\"data\":{\"name\":\"aggregate sum\",\"expr\":\"sum(m)\",\
+                 \"estimate\":{\"series\":1,\"samples\":0,\"points\":1,";
+    assert!(text(&planned).starts_with(start), "{}", text(&planned));
+    let selector = "\"name\":\"series of the store\",\"expr\":\"{__name__=\\\"m\\\"}\",\
+                    \"estimate\":{\"series\":2,\"samples\":2,\"points\":2,";
+    assert!(text(&planned).contains(selector), "{}", text(&planned));
+    assert!(
+        !text(&planned).contains("executionTime"),
+        "{}",
+        text(&planned)
+    );
+    for path in [
+        "query?query=sum(m)&time=1&explain=true",
+        "query_range_explain?query=sum(m)&start=1&end=1&step=1",
+    ] {
+        let same = get(&handler, &format!("/api/v1/{path}")).await;
+        assert_eq!(same.body, planned.body, "{path}");
+    }
+    let ran = get(&handler, "/api/v1/query?query=sum(m)&time=1&analyze=true").await;
+    let start = "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{},\
+                 \"value\":[1,\"3\"]}],\"analysis\":{\"name\":\"aggregate sum\",\"expr\":\"sum(m)\",\
+                 \"executionTime\":\"";
+    assert!(text(&ran).starts_with(start), "{}", text(&ran));
+    let wrong = get(&handler, "/api/v1/query_explain?query=sum(").await;
+    assert_eq!(wrong.status, 400);
+}
+
+#[tokio::test]
 async fn queries_answer_vectors_and_matrices() {
     let handler = handler();
     let form = [(

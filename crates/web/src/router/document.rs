@@ -55,6 +55,9 @@ fn meaning(endpoint: Endpoint) -> &'static str {
         Endpoint::ApiOptions => "which origins and headers browsers may use",
         Endpoint::Query => "value of an expression at one time",
         Endpoint::QueryRange => "values of an expression at every step of a range",
+        Endpoint::QueryExplain | Endpoint::QueryRangeExplain => {
+            "what the query would do and what that is expected to cost, without running it"
+        }
         Endpoint::FormatQuery => "an expression, laid out",
         Endpoint::ParseQuery => "an expression as a tree",
         Endpoint::Labels => "label names",

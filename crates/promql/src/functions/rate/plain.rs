@@ -6,50 +6,25 @@
 use model::Timestamp;
 
 use super::{Span, factor};
+use crate::functions::bounds::Bounds;
 use crate::functions::window::RangeSamples;
 
-/// How many samples windows held.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    /// In the largest window.
-    pub(crate) most: u64,
-    /// In all windows.
-    pub(crate) total: u64,
-    /// The same without those that the window before held.
-    pub(crate) fresh: u64,
-}
-
-/// Gives the value of each of `windows` (start, end) that has one to `put`, with its number.
+/// Gives the value of each window that has one to `put`, with its number. `windows` are their
+/// borders (start, end), `bounds` their samples.
 pub(crate) fn each(
     samples: &RangeSamples,
     windows: impl Iterator<Item = (Timestamp, Timestamp)>,
+    bounds: &[Bounds],
     counter: bool,
     per_second: bool,
     mut put: impl FnMut(usize, f64),
-) -> Held {
+) {
     let (times, values) = (samples.float_times.as_slice(), samples.floats.as_slice());
-    let resets: Vec<usize> = if counter {
-        let pairs = values.windows(2).enumerate();
-        let lower = pairs.filter(|(_, pair)| matches!(pair, [before, after] if after < before));
-        lower.map(|(index, _)| index).collect()
-    } else {
-        Vec::new()
-    };
-    let mut held = Held::default();
-    let (mut begin, mut end, mut reset) = (0, 0, 0);
-    for (step, (window_start, window_end)) in windows.enumerate() {
-        let seen = end;
-        while times.get(end).is_some_and(|time| *time <= window_end) {
-            end += 1;
-        }
-        while begin < end && times.get(begin).is_some_and(|time| *time <= window_start) {
-            begin += 1;
-        }
-        let count = end - begin;
-        held.most = held.most.max(count as u64);
-        held.total += count as u64;
-        held.fresh += end.saturating_sub(begin.max(seen)) as u64;
-        if count < 2 {
+    let resets = if counter { resets(values) } else { Vec::new() };
+    let mut reset = 0;
+    for (step, ((window_start, window_end), (begin, end))) in windows.zip(bounds).enumerate() {
+        let (begin, end) = (*begin, *end);
+        if end < begin + 2 {
             continue;
         }
         let (Some(first), Some(last)) = (values.get(begin), values.get(end - 1)) else {
@@ -72,14 +47,33 @@ pub(crate) fn each(
         let span = Span {
             first: *first_time,
             last: *last_time,
-            gaps: count - 1,
+            gaps: end - begin - 1,
             zero_at: None,
         };
         let to_zero = (counter && change > 0.0 && *first >= 0.0).then(|| first / change);
         let factor = factor((window_start, window_end), &span, to_zero, per_second);
         put(step, change * factor);
     }
-    held
+}
+
+/// Positions of samples that are larger than the next.
+fn resets(values: &[f64]) -> Vec<usize> {
+    /// Pairs that are looked at together: most counters are never reset.
+    const STRIDE: usize = 64;
+    let mut found = Vec::new();
+    let nexts = values.get(1..).unwrap_or_default();
+    let strides = values.chunks(STRIDE).zip(nexts.chunks(STRIDE));
+    for (stride, (values, nexts)) in strides.enumerate() {
+        let pairs = values.iter().zip(nexts);
+        let lower = pairs
+            .clone()
+            .fold(false, |any, (value, next)| any | (next < value));
+        if lower {
+            let lower = pairs.enumerate().filter(|(_, (value, next))| next < value);
+            found.extend(lower.map(|(index, _)| stride * STRIDE + index));
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -91,12 +85,13 @@ mod tests {
     use crate::annotations::Annotations;
     use crate::column::Point;
     use crate::functions::Remarks;
+    use crate::functions::bounds::{self, Held};
     use crate::functions::window::Slider;
 
     proptest! {
         #[test]
         fn windows_have_the_bits_that_looking_at_all_samples_gives(
-            gaps in proptest::collection::vec((1..40_i64, 0..6_u8), 0..60),
+            gaps in proptest::collection::vec((1..40_i64, 0..6_u8), 0..200),
             range in 1..200_i64,
             step in 1..60_i64,
             counter: bool,
@@ -111,7 +106,9 @@ mod tests {
             let ends: Vec<i64> = (0..600).step_by(step as usize).collect();
             let mut found = vec![None; ends.len()];
             let windows = ends.iter().map(|end| (end - range, *end));
-            let held = each(&samples, windows, counter, per_second, |step, value| {
+            let mut bounds = Vec::new();
+            let held = bounds::find(&samples.float_times, windows.clone(), &mut bounds);
+            each(&samples, windows, &bounds, counter, per_second, |step, value| {
                 found[step] = Some(value.to_bits());
             });
             let mut slider = Slider::default();
