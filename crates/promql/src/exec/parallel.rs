@@ -18,7 +18,7 @@ const BATCH_LEN: usize = 32;
 /// Fewer series are not worth a thread.
 const SHARED_LEN_MIN: usize = 4 * BATCH_LEN;
 /// Batches that may be under way or wait to be handed on, for each thread: bounds what they hold.
-const BATCHES_AHEAD: usize = 3;
+const BATCHES_AHEAD: usize = 4;
 
 /// Threads that all queries together may have beside their own.
 #[derive(Debug, Clone, Default)]
@@ -174,21 +174,26 @@ impl<T> Work<T> {
         let _alarm = Alarm(self);
         let mut buffers = B::default();
         while let Some(batch) = self.next_batch() {
-            let mut made = Vec::with_capacity(BATCH_LEN);
-            let mut outcome = Ok(());
-            for index in self.series_of(batch) {
-                match make(index, &mut buffers) {
-                    Ok(one) => made.extend(one),
-                    Err(error) => {
-                        outcome = Err(error);
-                        break;
-                    }
-                }
-            }
-            let outcome = outcome.map(|()| made);
-            self.state.lock().made.insert(batch, outcome);
-            self.changed.notify_all();
+            self.keep(batch, self.make(batch, make, &mut buffers));
         }
+    }
+
+    fn make<B>(
+        &self,
+        batch: usize,
+        make: &Make<'_, B, T>,
+        buffers: &mut B,
+    ) -> Result<Vec<T>, QueryError> {
+        let mut made = Vec::with_capacity(BATCH_LEN);
+        for index in self.series_of(batch) {
+            made.extend(make(index, buffers)?);
+        }
+        Ok(made)
+    }
+
+    fn keep(&self, batch: usize, made: Result<Vec<T>, QueryError>) {
+        self.state.lock().made.insert(batch, made);
+        self.changed.notify_all();
     }
 
     /// The next batch for a helper; waits if too much is not handed on yet.
@@ -198,15 +203,24 @@ impl<T> Work<T> {
             if state.stopped || state.next == self.batches() {
                 return None;
             }
-            if state.next < state.handed_on + self.ahead_max {
-                state.next += 1;
-                return Some(state.next - 1);
+            if let Some(batch) = self.take_next(&mut state) {
+                return Some(batch);
             }
             self.changed.wait(&mut state);
         }
     }
 
-    /// Hands on all batches; makes those that no helper has taken.
+    /// Takes the next batch, if there is one and it is not too far ahead.
+    fn take_next(&self, state: &mut State<T>) -> Option<usize> {
+        let batch = state.next;
+        if batch == self.batches() || batch >= state.handed_on + self.ahead_max {
+            return None;
+        }
+        state.next += 1;
+        Some(batch)
+    }
+
+    /// Hands on all batches, and makes some of them while those before are being made.
     fn lead<B>(
         &self,
         make: &Make<'_, B, T>,
@@ -214,14 +228,22 @@ impl<T> Work<T> {
         take: &mut dyn FnMut(T) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         for batch in 0..self.batches() {
-            match self.made_by_helper(batch)? {
-                Some(made) => made.into_iter().try_for_each(&mut *take)?,
-                None => {
-                    for index in self.series_of(batch) {
-                        if let Some(made) = make(index, buffers)? {
-                            take(made)?;
-                        }
+            loop {
+                match self.turn(batch)? {
+                    Turn::HandOn(made) => {
+                        made.into_iter().try_for_each(&mut *take)?;
+                        break;
                     }
+                    // Nobody has it: it goes on as it is made.
+                    Turn::Make(next) if next == batch => {
+                        for index in self.series_of(batch) {
+                            if let Some(made) = make(index, buffers)? {
+                                take(made)?;
+                            }
+                        }
+                        break;
+                    }
+                    Turn::Make(next) => self.keep(next, self.make(next, make, buffers)),
                 }
             }
             self.state.lock().handed_on = batch + 1;
@@ -230,26 +252,30 @@ impl<T> Work<T> {
         Ok(())
     }
 
-    /// What a helper made of a batch, once it is there; `None` if nobody has taken it: then the
-    /// leader has now.
-    fn made_by_helper(&self, batch: usize) -> Result<Option<Vec<T>>, QueryError> {
+    /// What the leader does next, who is to hand on `batch`; waits if there is nothing to do.
+    fn turn(&self, batch: usize) -> Result<Turn<T>, QueryError> {
         let mut state = self.state.lock();
-        if state.next == batch {
-            state.next += 1;
-            return Ok(None);
-        }
         loop {
             if let Some(made) = state.made.remove(&batch) {
-                return made.map(Some);
+                return made.map(Turn::HandOn);
             }
             if state.broken {
                 return Err(QueryError::Execution(
                     "a part of the query ended unexpectedly".to_owned(),
                 ));
             }
+            if let Some(next) = self.take_next(&mut state) {
+                return Ok(Turn::Make(next));
+            }
             self.changed.wait(&mut state);
         }
     }
+}
+
+/// What the leader does next.
+enum Turn<T> {
+    HandOn(Vec<T>),
+    Make(usize),
 }
 
 #[cfg(test)]
