@@ -89,6 +89,13 @@ impl Budget {
         self.account.limit_bytes.load(Ordering::Relaxed)
     }
 
+    /// The lowest limit of this budget and those above it.
+    pub fn tightest_limit_bytes(&self) -> u64 {
+        let above = self.account.parent.as_ref();
+        let above = above.map_or(u64::MAX, Self::tightest_limit_bytes);
+        self.limit_bytes().min(above)
+    }
+
     /// Counter: requests that were refused for this budget's own limit.
     pub fn refused_count(&self) -> u64 {
         self.account.refused_count.load(Ordering::Relaxed)

@@ -20,7 +20,7 @@ use crate::column::{Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
 use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET, Workers};
 use crate::explain::{Estimator, Explanation, Profile};
-use crate::meter::{Charge, Metered};
+use crate::meter::{Charge, Metered, QueryMeter};
 use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
 use crate::query_log::{self, QueryLog, QueryOrigin};
@@ -395,8 +395,9 @@ impl Query<'_> {
             .prepare_time
             .observe(prepared.saturating_sub(queued));
         let budget = options.memory.part(QUERY_BUDGET, options.query_bytes_max);
-        let metered = Metered::new(budget.clone());
-        let evaluator = self.evaluator(querier.as_deref(), cancel, deadline, &budget);
+        let meter = QueryMeter::new(&budget);
+        let metered = Metered::new(&meter);
+        let evaluator = self.evaluator(querier.as_deref(), cancel, deadline, &meter);
         let mut value = self.value(&evaluator);
         let mut memory = ResultMemory::default();
         if let Ok(found) = &value {
@@ -468,11 +469,12 @@ impl Query<'_> {
         };
         let options = &self.engine.options;
         let budget = options.memory.part(QUERY_BUDGET, options.query_bytes_max);
-        let _metered = Metered::new(budget.clone());
+        let meter = QueryMeter::new(&budget);
+        let _metered = Metered::new(&meter);
         let timeout = options.timeout;
         let deadline = (!timeout.is_zero()).then(|| Instant::now() + timeout);
         let estimator = Estimator {
-            evaluator: &self.evaluator(querier.as_deref(), cancel, deadline, &budget),
+            evaluator: &self.evaluator(querier.as_deref(), cancel, deadline, &meter),
             profile: None,
         };
         estimator.query(&self.plan.root, &self.grid())
@@ -491,7 +493,7 @@ impl Query<'_> {
         querier: Option<&'e dyn Querier>,
         cancel: &'e CancelToken,
         deadline: Option<Instant>,
-        budget: &'e Budget,
+        meter: &'e QueryMeter,
     ) -> Evaluator<'e> {
         let options = &self.engine.options;
         let counters = if self.per_step_stats {
@@ -508,8 +510,9 @@ impl Query<'_> {
             use_start_timestamps: options.use_start_timestamps,
             type_and_unit_labels: options.type_and_unit_labels,
             max_samples: options.max_samples,
-            budget,
+            meter,
             workers: &self.engine.workers,
+            checks: Cell::new(0),
             at: Cell::new(self.plan.root.pos),
             text: &self.text,
             has_types: Cell::new(None),

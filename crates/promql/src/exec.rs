@@ -20,7 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use memory::budget::{Budget, BudgetExhausted};
+use memory::budget::BudgetExhausted;
 use model::label_name::{TYPE_LABEL, UNIT_LABEL};
 use model::{Labels, Timestamp};
 use promql_parser::ast::PosRange;
@@ -32,13 +32,16 @@ use crate::column::{Column, Grid, Kind, Point, Scalars, Series};
 use crate::error::{Phase, QueryError};
 use crate::explain::{Actual, Profile};
 use crate::functions::math;
-use crate::meter::{self, Charge};
+use crate::meter::{self, Charge, QueryMeter};
 use crate::plan::{Extension, Node, Op, Selector};
 
 pub(crate) use aggregate::group_labels;
 pub(crate) use counters::Counters;
 pub(crate) use parallel::Workers;
 pub(crate) use scan::Ends;
+
+/// Series between two looks at the clock.
+const CLOCK_STRIDE: usize = 32;
 
 /// What the budget of one query is called.
 pub(crate) const QUERY_BUDGET: &str = "query";
@@ -60,8 +63,10 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) type_and_unit_labels: bool,
     pub(crate) max_samples: u64,
     /// What the query may hold, for the threads that help it.
-    pub(crate) budget: &'a Budget,
+    pub(crate) meter: &'a QueryMeter,
     pub(crate) workers: &'a Workers,
+    /// How often it was asked whether to go on.
+    pub(crate) checks: Cell<usize>,
     /// The expression that is being evaluated, and the text that its place is in.
     pub(crate) at: Cell<PosRange>,
     pub(crate) text: &'a str,
@@ -484,7 +489,9 @@ impl Evaluator<'_> {
 
     /// Whether to go on: called once a series.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
-        self.guard().check()
+        let nth = self.checks.get();
+        self.checks.set(nth.wrapping_add(1));
+        self.guard().check_at(nth)
     }
 
     /// What tells whether to go on, for any thread.
@@ -532,11 +539,15 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    fn check(&self) -> Result<(), QueryError> {
-        self.cancel.check().map_err(stopped)?;
+    /// Whether to go on with number `nth`: memory is looked at each time, a clock now and then.
+    fn check_at(&self, nth: usize) -> Result<(), QueryError> {
         if let Some(refused) = meter::refusal() {
             return Err(self.too_much_memory(&refused));
         }
+        if !nth.is_multiple_of(CLOCK_STRIDE) {
+            return Ok(());
+        }
+        self.cancel.check().map_err(stopped)?;
         match self.deadline {
             Some(deadline) if Instant::now() >= deadline => {
                 Err(QueryError::Timeout(Phase::Execution))

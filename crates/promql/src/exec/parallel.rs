@@ -7,16 +7,20 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use memory::budget::Budget;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::QueryError;
-use crate::meter::Metered;
+use crate::meter::{Metered, QueryMeter};
 
-/// Series that a thread takes at a time.
-const BATCH_LEN: usize = 32;
+/// Values that the series hold which a thread takes at a time: fewer are not worth the wake-ups, more
+/// take memory.
+const BATCH_POINTS: usize = 1 << 15;
+/// Most and least series that a thread takes at a time.
+const BATCH_LENS: (usize, usize) = (4, 1024);
+/// Parts that a selection has at least, so that all threads end at about the same time.
+const PARTS_MIN: usize = 32;
 /// Fewer series are not worth a thread.
-const SHARED_LEN_MIN: usize = 4 * BATCH_LEN;
+const SHARED_LEN_MIN: usize = 128;
 /// Batches that may be under way or wait to be handed on, for each thread: bounds what they hold.
 const BATCHES_AHEAD: usize = 4;
 
@@ -64,18 +68,27 @@ impl Drop for Hired<'_> {
 /// Makes something of series `index`, with buffers that are used again.
 pub(super) type Make<'m, B, T> = dyn Fn(usize, &mut B) -> Result<Option<T>, QueryError> + Sync + 'm;
 
-/// Gives what `make` makes of the series 0 to `len` to `take`, in this order.
+/// How many series a thread takes at a time, of `len` that have a value at `steps` steps.
+fn batch_len(len: usize, steps: usize) -> usize {
+    let (least, most) = BATCH_LENS;
+    (BATCH_POINTS / steps.max(1))
+        .min(len / PARTS_MIN)
+        .clamp(least, most)
+}
+
+/// Gives what `make` makes of the series 0 to `len`, at `steps` steps, to `take`, in this order.
 pub(super) fn in_order<B: Default, T: Send>(
     workers: &Workers,
-    budget: &Budget,
-    len: usize,
+    meter: &QueryMeter,
+    (len, steps): (usize, usize),
     make: &Make<'_, B, T>,
     take: &mut dyn FnMut(T) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
+    let batch_len = batch_len(len, steps);
     let hired = workers.hire(if len < SHARED_LEN_MIN {
         0
     } else {
-        (len / BATCH_LEN).div_ceil(BATCHES_AHEAD)
+        (len / batch_len).div_ceil(BATCHES_AHEAD)
     });
     let mut buffers = B::default();
     if hired.count == 0 {
@@ -86,6 +99,7 @@ pub(super) fn in_order<B: Default, T: Send>(
     }
     let work = Work {
         len,
+        batch_len,
         ahead_max: (hired.count + 1) * BATCHES_AHEAD,
         state: Mutex::default(),
         changed: Condvar::new(),
@@ -96,7 +110,7 @@ pub(super) fn in_order<B: Default, T: Send>(
             let _ = std::thread::Builder::new()
                 .name("query-leaf".to_owned())
                 .spawn_scoped(scope, || {
-                    let _metered = Metered::new(budget.clone());
+                    let _metered = Metered::new(meter);
                     work.help(make);
                 });
         }
@@ -108,6 +122,7 @@ pub(super) fn in_order<B: Default, T: Send>(
 /// The series of a selector, taken batch by batch.
 struct Work<T> {
     len: usize,
+    batch_len: usize,
     ahead_max: usize,
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -161,12 +176,12 @@ impl<T> Drop for Alarm<'_, T> {
 
 impl<T> Work<T> {
     fn batches(&self) -> usize {
-        self.len.div_ceil(BATCH_LEN)
+        self.len.div_ceil(self.batch_len)
     }
 
     fn series_of(&self, batch: usize) -> Range<usize> {
-        let begin = batch * BATCH_LEN;
-        begin..(begin + BATCH_LEN).min(self.len)
+        let begin = batch * self.batch_len;
+        begin..(begin + self.batch_len).min(self.len)
     }
 
     /// Takes batches and leaves what becomes of them to the leader.
@@ -184,7 +199,7 @@ impl<T> Work<T> {
         make: &Make<'_, B, T>,
         buffers: &mut B,
     ) -> Result<Vec<T>, QueryError> {
-        let mut made = Vec::with_capacity(BATCH_LEN);
+        let mut made = Vec::with_capacity(self.batch_len);
         for index in self.series_of(batch) {
             made.extend(make(index, buffers)?);
         }
@@ -280,6 +295,8 @@ enum Turn<T> {
 
 #[cfg(test)]
 mod tests {
+    use memory::budget::Budget;
+
     use super::*;
 
     fn run(
@@ -299,8 +316,8 @@ mod tests {
         };
         let outcome = in_order(
             &workers,
-            &Budget::unlimited("test"),
-            len,
+            &QueryMeter::new(&Budget::unlimited("test")),
+            (len, len % 7000),
             &make,
             &mut |index| {
                 taken.push(index);
@@ -346,8 +363,8 @@ mod tests {
         let mut taken = 0;
         let outcome = in_order(
             &workers,
-            &Budget::unlimited("test"),
-            100_000,
+            &QueryMeter::new(&Budget::unlimited("test")),
+            (100_000, 1),
             &make,
             &mut |_| {
                 taken += 1;
@@ -370,8 +387,8 @@ mod tests {
                 assert!(index != 700, "on purpose");
                 Ok(Some(index))
             };
-            let budget = Budget::unlimited("test");
-            in_order(&workers, &budget, 1000, &make, &mut |_| Ok(()))
+            let meter = QueryMeter::new(&Budget::unlimited("test"));
+            in_order(&workers, &meter, (1000, 100), &make, &mut |_| Ok(()))
         });
         assert!(attempt.is_err());
         assert_eq!(workers_of(&workers), 2);

@@ -97,7 +97,7 @@ impl Evaluator<'_> {
         let (mint, maxt) = work.ends.reach(&work.grid);
         let (guard, with_starts) = (self.guard(), self.use_start_timestamps);
         let make = |index: usize, buffers: &mut Buffers| {
-            guard.check()?;
+            guard.check_at(index)?;
             let Buffers {
                 columns,
                 samples,
@@ -116,8 +116,8 @@ impl Evaluator<'_> {
         };
         in_order(
             self.workers,
-            self.budget,
-            selected.set.len(),
+            self.meter,
+            (selected.set.len(), work.grid.len),
             &make,
             &mut |made| {
                 self.check()?;

@@ -112,7 +112,7 @@ impl Evaluator<'_> {
         let (guard, lookback_ms, by_step) =
             (self.guard(), self.lookback_ms, self.counters.by_step());
         let make = |index: usize, columns: &mut SampleColumns| {
-            guard.check()?;
+            guard.check_at(index)?;
             if only_last {
                 set.read_last(index, mint, maxt, columns)
             } else {
@@ -173,7 +173,7 @@ impl Evaluator<'_> {
                 column: found.column,
             })
         };
-        in_order(self.workers, self.budget, set.len(), &make, take)
+        in_order(self.workers, self.meter, (set.len(), grid.len), &make, take)
     }
 
     /// Says that a metric looks like no counter: by its type label if there are such labels, else by
