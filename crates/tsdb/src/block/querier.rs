@@ -1,6 +1,6 @@
 //! Selecting from a block.
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::sync::{Arc, OnceLock};
 
 use model::sample::SampleColumns;
@@ -13,6 +13,10 @@ use crate::block::Block;
 use crate::block::tombstones::Tombstones;
 use crate::head::series::retain;
 use crate::index::{ChunkMeta, IndexError};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of chunks that were read and may stay in memory until the set goes.
+const TRAIL_BYTES: u64 = 512 << 10;
 
 /// Series looked at between two looks at the cancel token.
 const BATCH_LEN: usize = 512;
@@ -75,6 +79,7 @@ impl Querier for BlockQuerier {
                 view: self.clone(),
                 series,
                 wanted_names: OnceLock::new(),
+                trail: Trail::default(),
             })),
         }
     }
@@ -148,6 +153,47 @@ struct BlockSeries {
     series: Vec<u32>,
     /// Symbols of the label names that were asked for.
     wanted_names: OnceLock<Vec<u64>>,
+    trail: Trail,
+}
+
+/// How far a set has been read. Its series come in the order of the files, most often each once:
+/// what lies behind need not stay in memory, and would be most of what a large query takes. The
+/// system still has the pages; who wants them again finds them there.
+#[derive(Debug)]
+struct Trail {
+    /// The first series read and its chunk.
+    begin: OnceLock<(u32, u64)>,
+    /// The chunk up to which memory was given back.
+    chunk: AtomicU64,
+}
+
+impl Default for Trail {
+    fn default() -> Self {
+        Self {
+            begin: OnceLock::new(),
+            chunk: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl Trail {
+    /// Says that the chunk of a series is read now; what of the files may be given back.
+    fn advance(&self, series: u32, chunk: u64) -> Option<(u64, u64)> {
+        let behind = self.chunk.load(Ordering::Relaxed);
+        if behind == u64::MAX {
+            self.begin.get_or_init(|| (series, chunk));
+            self.chunk.fetch_min(chunk, Ordering::Relaxed);
+            return None;
+        }
+        // Files apart count as far.
+        if chunk.saturating_sub(behind) < TRAIL_BYTES {
+            return None;
+        }
+        let moved =
+            self.chunk
+                .compare_exchange(behind, chunk, Ordering::Relaxed, Ordering::Relaxed);
+        moved.is_ok().then_some((behind, chunk))
+    }
 }
 
 impl BlockSeries {
@@ -160,14 +206,26 @@ impl BlockSeries {
         columns: &mut SampleColumns,
     ) -> Result<(), StorageError> {
         let block = &*self.view.block;
+        let mut is_first = true;
         for chunk in block.index().chunk_metas(series).map_err(corrupt)? {
             let chunk = chunk.map_err(|_| corrupt(block.index().cut_series(series)))?;
             if self.view.reaches(&chunk, mint, maxt) {
+                if is_first {
+                    self.leave_behind(series, &chunk);
+                    is_first = false;
+                }
                 decode(block, &chunk, mint, maxt, columns)?;
             }
         }
         self.remove_deleted(series, columns);
         Ok(())
+    }
+
+    /// Gives memory of chunks back that are far behind this one.
+    fn leave_behind(&self, series: u32, chunk: &ChunkMeta) {
+        if let Some((from, to)) = self.trail.advance(series, chunk.chunk_ref) {
+            self.view.block.chunks().release(from, to);
+        }
     }
 
     fn remove_deleted(&self, series: u32, columns: &mut SampleColumns) {
@@ -208,7 +266,7 @@ impl SeriesSet for BlockSeries {
         index.labels_of(*series, wanted).unwrap_or_default()
     }
 
-    fn cmp_labels(&self, index: usize, other: &Labels) -> Ordering {
+    fn cmp_labels(&self, index: usize, other: &Labels) -> cmp::Ordering {
         let series = self.series.get(index).copied().unwrap_or_default();
         let index = self.view.block.index();
         index
@@ -277,6 +335,7 @@ impl SeriesSet for BlockSeries {
         let Some(last) = last else {
             return Ok(());
         };
+        self.leave_behind(series, &last);
         decode(block, &last, mint, maxt, columns)?;
         self.remove_deleted(series, columns);
         if columns.is_empty() {
@@ -285,6 +344,24 @@ impl SeriesSet for BlockSeries {
         }
         columns.keep_last();
         Ok(())
+    }
+}
+
+impl Drop for BlockSeries {
+    fn drop(&mut self) {
+        let Some((series, chunk)) = self.trail.begin.get() else {
+            return;
+        };
+        let reached = self.trail.chunk.load(Ordering::Relaxed);
+        if reached.saturating_sub(*chunk) < TRAIL_BYTES {
+            return;
+        }
+        // What was read side by side with others may lie behind what they gave back.
+        let block = &*self.view.block;
+        block.chunks().release(*chunk, reached + 2 * TRAIL_BYTES);
+        if let Some(last) = self.series.last() {
+            block.index().release(*series, *last);
+        }
     }
 }
 
@@ -310,4 +387,23 @@ fn limited(all: Vec<&str>, limit: usize) -> Vec<String> {
 
 fn corrupt(err: IndexError) -> StorageError {
     StorageError::Corrupt(err.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_behind_is_given_back_piece_by_piece() {
+        let trail = Trail::default();
+        assert_eq!(trail.advance(7, 100), None);
+        assert_eq!(trail.advance(8, 99 + TRAIL_BYTES), None);
+        let next = 100 + TRAIL_BYTES;
+        assert_eq!(trail.advance(9, next), Some((100, next)));
+        // A thread that is behind gives nothing back.
+        assert_eq!(trail.advance(8, 200), None);
+        // The next file.
+        assert_eq!(trail.advance(10, 1 << 32), Some((next, 1 << 32)));
+        assert_eq!(trail.begin.get(), Some(&(7, 100)));
+    }
 }
