@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use memory::budget::{Budget, BudgetExhausted, Reservation};
 use model::Timestamp;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::RwLock;
 use promql_parser::ParserOptions;
 use promql_parser::ast::{Expr, ValueType};
 use stdx::cancel::{CancelToken, Stop};
@@ -20,6 +20,7 @@ use crate::column::{Grid, Series};
 use crate::error::{Phase, PrepareError, QueryError};
 use crate::exec::{self, Counters, Evaluator, Joined, QUERY_BUDGET, Workers};
 use crate::explain::{Estimator, Explanation, Profile};
+use crate::gate::Gate;
 use crate::meter::{Charge, Metered, QueryMeter};
 use crate::metrics::Metrics;
 use crate::plan::{Node, Op, Plan, QueryTimes, lower};
@@ -27,8 +28,9 @@ use crate::query_log::{self, QueryLog, QueryOrigin};
 use crate::stats::QueryStats;
 use crate::value::{MatrixSeries, POINT_BYTES, Value, VectorSample};
 
-/// How often a query that waits for its turn looks whether it was cancelled.
-const QUEUE_POLL: Duration = Duration::from_millis(50);
+/// A query that has to wait is refused at once if it is expected to need this many times the memory
+/// that one query may have: estimates are rough.
+const HOPELESS_FACTOR: u64 = 4;
 
 /// Settings of an engine.
 #[derive(Debug, Clone)]
@@ -101,12 +103,6 @@ pub struct Engine {
     workers: Workers,
     active: Option<Arc<ActiveQueries>>,
     log: Arc<RwLock<Option<QueryLog>>>,
-}
-
-#[derive(Debug, Default)]
-struct Gate {
-    running: Mutex<usize>,
-    freed: Condvar,
 }
 
 /// What came of a query.
@@ -303,44 +299,6 @@ impl Engine {
     }
 }
 
-/// A place among the running queries.
-struct Turn<'a>(Option<&'a Gate>);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if let Some(gate) = self.0 {
-            *gate.running.lock() -= 1;
-            gate.freed.notify_one();
-        }
-    }
-}
-
-impl Gate {
-    fn enter(
-        &self,
-        limit: usize,
-        cancel: &CancelToken,
-        deadline: Option<Instant>,
-    ) -> Result<Turn<'_>, QueryError> {
-        if limit == 0 {
-            return Ok(Turn(None));
-        }
-        let mut running = self.running.lock();
-        while *running >= limit {
-            cancel.check().map_err(|stop| match stop {
-                Stop::Cancelled => QueryError::Canceled(Phase::Queue),
-                Stop::DeadlineExceeded => QueryError::Timeout(Phase::Queue),
-            })?;
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Err(QueryError::Timeout(Phase::Queue));
-            }
-            self.freed.wait_for(&mut running, QUEUE_POLL);
-        }
-        *running += 1;
-        Ok(Turn(Some(self)))
-    }
-}
-
 impl Query<'_> {
     /// The text of the query.
     pub fn text(&self) -> &str {
@@ -374,7 +332,8 @@ impl Query<'_> {
         let _under_way = metrics.begin();
         let deadline = (!options.timeout.is_zero()).then(|| begun + options.timeout);
         let gate = &self.engine.gate;
-        let turn = gate.enter(options.max_concurrent, cancel, deadline);
+        let expected = || self.expected(cancel);
+        let turn = gate.enter(options.max_concurrent, cancel, deadline, expected);
         let queued = begun.elapsed();
         metrics.queue_time.observe(queued);
         let turn = match turn {
@@ -455,6 +414,25 @@ impl Query<'_> {
             memory,
             analysis,
         }
+    }
+
+    /// How long a query that has to wait is expected to run; an error if that is hopeless.
+    fn expected(&self, cancel: &CancelToken) -> Result<Duration, QueryError> {
+        // What goes wrong here goes wrong, and is told, when the query runs.
+        let Ok(explanation) = self.explain(cancel) else {
+            return Ok(Duration::ZERO);
+        };
+        let total = explanation.total();
+        let limit_bytes = self.engine.options.query_bytes_max;
+        if total.bytes / HOPELESS_FACTOR > limit_bytes {
+            return Err(QueryError::Hopeless {
+                expected_bytes: total.bytes,
+                limit_bytes,
+                series: total.series,
+                samples: total.samples,
+            });
+        }
+        Ok(Duration::from_nanos(total.nanoseconds))
     }
 
     /// What the query would do and what that is expected to cost; it does not run. Blocking: call

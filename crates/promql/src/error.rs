@@ -53,6 +53,21 @@ pub enum QueryError {
         /// ` at line:column` of the expression that asked.
         place: String,
     },
+    /// It had to wait and is expected to need far more memory than allowed.
+    #[error(
+        "query refused before it ran: it is expected to need about {expected_bytes} bytes for \
+         {series} series and {samples} samples read, and may use {limit_bytes}"
+    )]
+    Hopeless {
+        /// Bytes it is expected to hold.
+        expected_bytes: u64,
+        /// Bytes it may hold.
+        limit_bytes: u64,
+        /// Series of its result.
+        series: u64,
+        /// Samples it would read.
+        samples: u64,
+    },
     /// The store failed.
     #[error("expanding series: {0}")]
     Storage(StorageError),

@@ -11,6 +11,7 @@ mod error;
 mod exec;
 mod explain;
 mod functions;
+mod gate;
 mod json_text;
 mod kahan;
 mod meter;

@@ -47,6 +47,9 @@ scrape_configs:
     - ADDRESS
 ";
 
+/// Queries that wait for their turn with their costs known; more wait in the order they came.
+const QUERIES_WAITING_MAX: usize = 16;
+
 /// Reloads that may wait.
 const RELOAD_QUEUE_LEN_MAX: usize = 4;
 /// Jobs that may wait for a worker of a pool.
@@ -429,7 +432,9 @@ impl WebServer {
             tracing::info!(component = "web", address = %address, "Listening on");
             listeners.push(listener);
         }
-        let query_pool = Pool::new("query", queries_max(settings), POOL_QUEUE_LEN_MAX)?;
+        // A few more threads than queries run: those that wait go in by what they cost.
+        let query_threads = queries_max(settings).saturating_add(QUERIES_WAITING_MAX);
+        let query_pool = Pool::new("query", query_threads, POOL_QUEUE_LEN_MAX)?;
         let handler = Arc::new(Handler::new(
             web_options(settings, replay_status),
             registry,

@@ -155,3 +155,28 @@ fn the_number_of_threads_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn a_query_that_has_to_wait_tells_what_it_will_take() {
+    let store = store(50);
+    let expected = |query_bytes_max, text: &str| {
+        let engine = Engine::new(EngineOptions {
+            query_bytes_max,
+            ..EngineOptions::default()
+        });
+        let times = (0, 99_000, 1000);
+        let query = engine
+            .range_query(&store, &QueryOptions::default(), text, times)
+            .expect("prepared");
+        query.expected(&CancelToken::new())
+    };
+    let cheap = expected(u64::MAX, "sum(m)").expect("an expectation");
+    let dear = expected(u64::MAX, "sum(m) + sum(rate(m[50s]))").expect("an expectation");
+    assert!(Duration::ZERO < cheap && cheap < dear);
+    // 50 series of 100 points need 80,000 bytes and more.
+    assert!(expected(40_000, "m").is_ok());
+    let refused = expected(10_000, "m").expect_err("hopeless").to_string();
+    let start = "query refused before it ran: it is expected to need about ";
+    assert!(refused.starts_with(start), "{refused}");
+    assert!(refused.ends_with(" for 50 series and 5000 samples read, and may use 10000"));
+}

@@ -150,6 +150,7 @@ fn failed(err: QueryError) -> ApiError {
         QueryError::Storage(_) => ErrorKind::Internal,
         QueryError::TooManySamples
         | QueryError::TooMuchMemory { .. }
+        | QueryError::Hopeless { .. }
         | QueryError::Execution(_) => ErrorKind::Execution,
     };
     ApiError {
