@@ -2,6 +2,7 @@
 //!
 //! Prints nanoseconds a sample for kinds of series that scrapes bring, in chunks of 120 samples at
 //! 15 seconds that jitter by a millisecond now and then.
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
 use std::time::Instant;
 

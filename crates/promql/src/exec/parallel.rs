@@ -312,7 +312,7 @@ mod tests {
                 return Err(QueryError::Execution(index.to_string()));
             }
             // Every third series has nothing to give.
-            Ok((index % 3 != 0).then_some(index))
+            Ok((!index.is_multiple_of(3)).then_some(index))
         };
         let outcome = in_order(
             &workers,

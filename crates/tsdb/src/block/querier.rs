@@ -13,7 +13,10 @@ use crate::block::Block;
 use crate::block::tombstones::Tombstones;
 use crate::head::series::retain;
 use crate::index::{ChunkMeta, IndexError};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Series of a selection whose entries stay in memory after they were looked at.
+const ENTRIES_KEPT_MAX: usize = 8 * BATCH_LEN;
 
 /// Bytes of chunks that were read and may stay in memory until the set goes.
 const TRAIL_BYTES: u64 = 512 << 10;
@@ -54,15 +57,21 @@ impl Querier for BlockQuerier {
         let is_whole = self.is_whole();
         let mut failed = None;
         let mut count = 0_usize;
+        let mut behind = series.first().copied().unwrap_or_default();
         series.retain(|candidate| {
             if failed.is_some() {
                 return false;
             }
-            if count.is_multiple_of(BATCH_LEN)
-                && let Err(stop) = cancel.check()
-            {
-                failed = Some(StorageError::from(stop));
-                return false;
+            if count.is_multiple_of(BATCH_LEN) {
+                if let Err(stop) = cancel.check() {
+                    failed = Some(StorageError::from(stop));
+                    return false;
+                }
+                // Entries that were looked at, as with chunks that were read.
+                if !is_whole && count > ENTRIES_KEPT_MAX {
+                    self.block.index().release(behind, *candidate);
+                    behind = *candidate;
+                }
             }
             count += 1;
             match self.has_samples(*candidate, is_whole) {
@@ -165,6 +174,8 @@ struct Trail {
     begin: OnceLock<(u32, u64)>,
     /// The chunk up to which memory was given back.
     chunk: AtomicU64,
+    /// The series whose chunk that is.
+    series: AtomicU32,
 }
 
 impl Default for Trail {
@@ -172,17 +183,20 @@ impl Default for Trail {
         Self {
             begin: OnceLock::new(),
             chunk: AtomicU64::new(u64::MAX),
+            series: AtomicU32::new(u32::MAX),
         }
     }
 }
 
 impl Trail {
-    /// Says that the chunk of a series is read now; what of the files may be given back.
-    fn advance(&self, series: u32, chunk: u64) -> Option<(u64, u64)> {
+    /// Says that the chunk of a series is read now; the series and chunk from which on and up to
+    /// which memory may be given back.
+    fn advance(&self, series: u32, chunk: u64) -> Option<[(u32, u64); 2]> {
         let behind = self.chunk.load(Ordering::Relaxed);
         if behind == u64::MAX {
             self.begin.get_or_init(|| (series, chunk));
             self.chunk.fetch_min(chunk, Ordering::Relaxed);
+            self.series.fetch_min(series, Ordering::Relaxed);
             return None;
         }
         // Files apart count as far.
@@ -192,7 +206,9 @@ impl Trail {
         let moved =
             self.chunk
                 .compare_exchange(behind, chunk, Ordering::Relaxed, Ordering::Relaxed);
-        moved.is_ok().then_some((behind, chunk))
+        moved.ok()?;
+        let from = self.series.swap(series, Ordering::Relaxed);
+        Some([(from.min(series), behind), (series, chunk)])
     }
 }
 
@@ -221,10 +237,11 @@ impl BlockSeries {
         Ok(())
     }
 
-    /// Gives memory of chunks back that are far behind this one.
+    /// Gives memory back of what is far behind this chunk.
     fn leave_behind(&self, series: u32, chunk: &ChunkMeta) {
-        if let Some((from, to)) = self.trail.advance(series, chunk.chunk_ref) {
-            self.view.block.chunks().release(from, to);
+        if let Some([from, to]) = self.trail.advance(series, chunk.chunk_ref) {
+            self.view.block.index().release(from.0, to.0);
+            self.view.block.chunks().release(from.1, to.1);
         }
     }
 
@@ -399,11 +416,11 @@ mod tests {
         assert_eq!(trail.advance(7, 100), None);
         assert_eq!(trail.advance(8, 99 + TRAIL_BYTES), None);
         let next = 100 + TRAIL_BYTES;
-        assert_eq!(trail.advance(9, next), Some((100, next)));
+        assert_eq!(trail.advance(9, next), Some([(7, 100), (9, next)]));
         // A thread that is behind gives nothing back.
         assert_eq!(trail.advance(8, 200), None);
         // The next file.
-        assert_eq!(trail.advance(10, 1 << 32), Some((next, 1 << 32)));
+        assert_eq!(trail.advance(10, 1 << 32), Some([(9, next), (10, 1 << 32)]));
         assert_eq!(trail.begin.get(), Some(&(7, 100)));
     }
 }
