@@ -158,6 +158,11 @@ fn vector(dice: &mut Dice, depth: usize) -> String {
             let range = range(dice, depth - 1);
             match dice.below(3) {
                 0 => format!("quantile_over_time({}, {range})", quantile(dice)),
+                // Of a subquery with `@` the reference evaluates times that no window has (its
+                // result is the same), and makes remarks about them.
+                1 if range.contains(':') && range.contains('@') => {
+                    format!("predict_linear({}, 60)", range_selector(dice))
+                }
                 1 => format!("predict_linear({range}, {})", scalar(dice, 0)),
                 _ => format!("double_exponential_smoothing({range}, 0.3, 0.7)"),
             }

@@ -17,7 +17,8 @@ fn every_known_difference_of_answers_names_its_change_and_its_test() {
 }
 
 fn check_file(name: &str, is_checked: fn(&str) -> bool) {
-    let text = std::fs::read_to_string(workspace().join("conformance").join(name)).unwrap();
+    let path = workspace().join("conformance").join(name);
+    let text = std::fs::read_to_string(path).expect("a file of the workspace");
     let mut wrong = Vec::new();
     let mut count = 0;
     for (index, line) in text.lines().enumerate() {
@@ -88,7 +89,7 @@ fn changes(reason: &str) -> Vec<&str> {
         .match_indices(" (#")
         .filter(|(at, _)| {
             let version = reason[..*at].rsplit(' ').next().unwrap_or_default();
-            let mut parts = version.split('.').map(|part| part.parse::<u32>());
+            let mut parts = version.split('.').map(str::parse::<u32>);
             matches!(
                 (parts.next(), parts.next(), parts.next()),
                 (Some(Ok(3)), Some(Ok(6..=14)), Some(Ok(_)))
