@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::kit_report;
 use crate::process::{cargo, check, exists, root, target_dir};
 use crate::run;
 
@@ -127,9 +128,12 @@ fn promql_scripts(kit: &Kit) -> Result<()> {
     run::promqltest(&[folder.to_string_lossy().into_owned()])
 }
 
-/// All query files of the kit, over the blocks that it makes.
+/// All query files of the kit, over the blocks that it makes. Other words count too.
 fn queries(kit: &Kit) -> Result<()> {
-    check(run_pair(kit).arg("--no-http"))
+    let report = target_dir().join("queries-report.json");
+    check(run_pair(kit).arg("--no-http").arg("--json").arg(&report))?;
+    let listed = root().join("conformance/wording.tsv");
+    kit_report::check_wording(&report, &listed)
 }
 
 /// Random queries over the same blocks; `FERULA_RANDOM_QUERIES` says how many, `FERULA_TEST_SEED`

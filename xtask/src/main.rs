@@ -13,6 +13,7 @@
 
 mod ci;
 mod conformance;
+mod kit_report;
 mod layers;
 mod licences;
 mod process;

@@ -5,8 +5,8 @@ use model::Matcher;
 use serde_json::Value;
 
 use crate::ast::{
-    AggregateExpr, AtModifier, BinaryExpr, Call, Cardinality, Expr, MatrixSelector, ParenExpr,
-    SubqueryExpr, UnaryExpr, VectorMatching, VectorSelector,
+    AggregateExpr, AtModifier, BinaryExpr, Call, Cardinality, DurationExpr, Expr, MatrixSelector,
+    ParenExpr, SubqueryExpr, UnaryExpr, VectorMatching, VectorSelector,
 };
 use crate::print::sign;
 
@@ -53,11 +53,12 @@ fn aggregation(node: &AggregateExpr) -> Value {
 fn matrix(node: &MatrixSelector) -> Value {
     let mut value = selector(&node.selector, "matrixSelector");
     value["range"] = node.range_ms.into();
+    calculated(&mut value, "rangeExpr", node.range_expr.as_ref());
     value
 }
 
 fn subquery(node: &SubqueryExpr) -> Value {
-    object([
+    let mut value = object([
         ("type", "subquery".into()),
         ("expr", to_json(&node.expr)),
         ("range", node.range_ms.into()),
@@ -65,6 +66,45 @@ fn subquery(node: &SubqueryExpr) -> Value {
         ("step", node.step_ms.into()),
         ("timestamp", timestamp(node.at)),
         ("startOrEnd", start_or_end(node.at)),
+    ]);
+    calculated(&mut value, "rangeExpr", node.range_expr.as_ref());
+    calculated(&mut value, "offsetExpr", node.offset_expr.as_ref());
+    calculated(&mut value, "stepExpr", node.step_expr.as_ref());
+    value
+}
+
+/// Only where there is something to calculate, so that older clients see what they know.
+fn calculated(value: &mut Value, key: &str, expr: Option<&DurationExpr>) {
+    if let Some(expr) = expr {
+        value[key] = duration(expr, false);
+    }
+}
+
+/// `wrapped`: it stands in parentheses.
+fn duration(expr: &DurationExpr, wrapped: bool) -> Value {
+    let (op, lhs, rhs) = match expr {
+        DurationExpr::Number(number) => {
+            let mut value = literal("numberLiteral", &format_f(number.value));
+            value["duration"] = number.duration.into();
+            return value;
+        }
+        DurationExpr::Paren(inner, _) => return duration(inner, true),
+        DurationExpr::Step(_) => ("step", None, None),
+        DurationExpr::Range(_) => ("range", None, None),
+        DurationExpr::MinOf(lhs, rhs, _) => ("min_of", Some(lhs), Some(rhs)),
+        DurationExpr::MaxOf(lhs, rhs, _) => ("max_of", Some(lhs), Some(rhs)),
+        DurationExpr::Unary {
+            negative, operand, ..
+        } => (if *negative { "-" } else { "+" }, None, Some(operand)),
+        DurationExpr::Binary { op, lhs, rhs, .. } => (op.as_str(), Some(lhs), Some(rhs)),
+    };
+    let side = |side: Option<&Box<DurationExpr>>| side.map_or(Value::Null, |s| duration(s, false));
+    object([
+        ("type", "durationExpr".into()),
+        ("op", op.into()),
+        ("lhs", side(lhs)),
+        ("rhs", side(rhs)),
+        ("wrapped", wrapped.into()),
     ])
 }
 
@@ -113,7 +153,8 @@ fn matching(matching: &VectorMatching) -> Value {
     ]);
     // Only where the modifier was used, so that older clients see what they know.
     if matching.fill_lhs.is_some() || matching.fill_rhs.is_some() {
-        let fill = |side: Option<f64>| side.map_or(Value::Null, |side| format_f(side).into());
+        // JSON has no NaN and no infinities: such a side is null.
+        let fill = |side: Option<f64>| side.map_or(Value::Null, Value::from);
         value["fillValues"] = object([
             ("lhs", fill(matching.fill_lhs)),
             ("rhs", fill(matching.fill_rhs)),
@@ -159,6 +200,7 @@ fn selector(selector: &VectorSelector, kind: &str) -> Value {
         ("timestamp", timestamp(selector.at)),
         ("startOrEnd", start_or_end(selector.at)),
     ]);
+    calculated(&mut value, "offsetExpr", selector.offset_expr.as_ref());
     if selector.anchored {
         value["anchored"] = true.into();
     }

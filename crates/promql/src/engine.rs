@@ -281,7 +281,7 @@ impl Engine {
             lookback_ms,
             subquery_step_ms,
         };
-        let plan = lower(expr, &times, text)?;
+        let plan = lower(expr, &times)?;
         Ok(Query {
             engine: self,
             queryable,

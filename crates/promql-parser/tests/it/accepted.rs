@@ -279,6 +279,41 @@ fn the_tree_as_json() {
 }
 
 #[test]
+fn the_tree_has_members_of_newer_syntax_where_it_is_used() {
+    let step =
+        json!({"type": "durationExpr", "op": "step", "lhs": null, "rhs": null, "wrapped": false});
+    let number = |val: &str, duration: bool| json!({"type": "numberLiteral", "val": val, "duration": duration});
+    let tree = to_json(&parse("a[2 * (5m - step())] offset -step()"));
+    assert_eq!(tree["range"], json!(0));
+    assert_eq!(
+        tree["rangeExpr"],
+        json!({
+            "type": "durationExpr", "op": "*", "wrapped": false, "lhs": number("2", false),
+            "rhs": {
+                "type": "durationExpr", "op": "-", "wrapped": true, "lhs": number("300", true), "rhs": step,
+            },
+        })
+    );
+    assert_eq!(
+        tree["offsetExpr"],
+        json!({"type": "durationExpr", "op": "-", "lhs": null, "rhs": step, "wrapped": false})
+    );
+    let tree = to_json(&parse("a[1m:max_of(1m, step())] offset (1m + 1)"));
+    assert_eq!(
+        tree["stepExpr"],
+        json!({
+            "type": "durationExpr", "op": "max_of", "wrapped": false,
+            "lhs": number("60", true), "rhs": step,
+        })
+    );
+    assert_eq!(tree["offsetExpr"]["wrapped"], json!(true));
+    assert_eq!(tree.get("rangeExpr"), None);
+    let matching = to_json(&parse("a + fill_left(0.5) b"))["matching"].clone();
+    assert_eq!(matching["fillValues"], json!({"lhs": 0.5, "rhs": null}));
+    assert_eq!(to_json(&parse("a smoothed"))["smoothed"], json!(true));
+}
+
+#[test]
 fn metrics_and_selectors_alone() {
     let labels = parse_metric("a{b='c', \"d e\"=`f`}").unwrap();
     let pairs: Vec<_> = labels.iter().collect();

@@ -53,6 +53,13 @@ fn duration_expressions_are_on_by_default() {
 }
 
 #[test]
+fn first_over_time_is_on_by_default() {
+    let options = ParserOptions::default();
+    assert!(parse_expr("first_over_time(a[5m])", &options).is_ok());
+    assert!(parse_expr("ts_of_first_over_time(a[5m])", &options).is_err());
+}
+
+#[test]
 fn experimental_names_stay_usable_as_metric_names() {
     for text in [
         "limitk",

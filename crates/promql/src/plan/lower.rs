@@ -9,16 +9,14 @@ use promql_parser::ast::{
 };
 use storage::SelectHints;
 
-use crate::annotations::line_and_column;
 use crate::error::PrepareError;
 use crate::plan::{Aggregate, Extension, Need, Node, Op, Plan, QueryTimes, RangeSource, Selector};
 use crate::plan::{duration, needs};
 
-/// Prepares `expr`; `query` is its text, for positions in errors.
-pub(crate) fn lower(expr: &Expr, times: &QueryTimes, query: &str) -> Result<Plan, PrepareError> {
+/// Prepares `expr`.
+pub(crate) fn lower(expr: &Expr, times: &QueryTimes) -> Result<Plan, PrepareError> {
     let mut lowering = Lowering {
         times,
-        query,
         bounds: None,
     };
     let scope = Scope {
@@ -38,7 +36,6 @@ pub(crate) fn lower(expr: &Expr, times: &QueryTimes, query: &str) -> Result<Plan
 
 struct Lowering<'a> {
     times: &'a QueryTimes,
-    query: &'a str,
     bounds: Option<(Timestamp, Timestamp)>,
 }
 
@@ -322,8 +319,9 @@ impl Lowering<'_> {
 
     fn duration(&self, expr: &DurationExpr, positive: bool) -> Result<i64, PrepareError> {
         duration::resolve(expr, self.times, positive).map_err(|error| {
-            let place = line_and_column(self.query, error.pos);
-            PrepareError::Invalid(format!("{place}: {}", error.text))
+            // The reference tells first and last byte here, not line and column.
+            let (start, end) = (error.pos.start, error.pos.end);
+            PrepareError::Invalid(format!("{start}:{end}: {}", error.text))
         })
     }
 

@@ -1,5 +1,7 @@
 //! Runs the project's own scripts.
 
+mod known;
+
 use std::path::Path;
 
 use promqltest::{RunOptions, run_file, run_text};

@@ -1,5 +1,6 @@
 //! The endpoints as clients see them, without a network and with a store in memory.
 
+mod statistics;
 mod storage_endpoints;
 
 use std::sync::atomic::AtomicBool;
