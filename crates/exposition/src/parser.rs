@@ -39,7 +39,8 @@ pub struct Parser<'a> {
 enum Inner<'a> {
     Text(text::TextParser<'a>),
     OpenMetrics(openmetrics::OpenMetricsParser<'a>),
-    Protobuf(protobuf::ProtobufParser<'a>),
+    /// Much larger than the others.
+    Protobuf(Box<protobuf::ProtobufParser<'a>>),
 }
 
 impl<'a> Parser<'a> {
@@ -53,7 +54,9 @@ impl<'a> Parser<'a> {
         let inner = match format {
             Format::Text => Inner::Text(text::TextParser::new(body)),
             Format::OpenMetrics => Inner::OpenMetrics(openmetrics::OpenMetricsParser::new(body)),
-            Format::Protobuf => Inner::Protobuf(protobuf::ProtobufParser::new(body, histograms)),
+            Format::Protobuf => {
+                Inner::Protobuf(Box::new(protobuf::ProtobufParser::new(body, histograms)))
+            }
         };
         Self { inner }
     }

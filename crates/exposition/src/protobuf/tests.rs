@@ -112,7 +112,7 @@ fn plain_metrics_are_one_series_each() {
         ],
     );
     let unit = message()
-        .text(1, "g_bytes")
+        .text(1, "g")
         .varint(3, GAUGE)
         .message(4, &labels(&[]).message(2, &value(-1.5)))
         .text(5, "bytes");
@@ -130,10 +130,10 @@ fn plain_metrics_are_one_series_each() {
          type c_total counter\n\
          __name__=\"c_total\",a=\"\\\"\\n\\\\\",b=\"2\" 3 since 7005 # t 0.5 @1250\n\
          __name__=\"c_total\" 4 @1234\n\
-         help g_bytes \n\
-         unit g_bytes bytes\n\
-         type g_bytes gauge\n\
-         __name__=\"g_bytes\" -1.5\n\
+         help g \n\
+         unit g bytes\n\
+         type g gauge\n\
+         __name__=\"g\" -1.5\n\
          help u.x Help.\n\
          type u.x unknown\n\
          __name__=\"u.x\",é=\"ü\" 2\n",
@@ -244,10 +244,10 @@ fn the_mode_says_which_form_of_a_histogram_is_read() {
         "h",
         HISTOGRAM,
         &[
+            labels(&[("x", "4")]).message(7, &message().varint(1, 1)),
             labels(&[("x", "1")]).message(7, &own),
             labels(&[("x", "2")]).message(7, &both()),
             labels(&[("x", "3")]).message(7, &no_buckets),
-            labels(&[("x", "4")]).message(7, &message().varint(1, 1)),
         ],
     );
     let head = "help h Help.\ntype h histogram\n";
@@ -271,17 +271,25 @@ fn the_mode_says_which_form_of_a_histogram_is_read() {
              __name__=\"h_bucket\",le=\"+Inf\",x=\"{x}\" {count}\n"
         )
     };
-    let last = empty("4", 1);
+    let only_classic = empty("4", 1);
     check(
         &body,
         Histograms::Native,
-        &format!("{head}{}{last}", native.join("")),
+        &format!("{head}{only_classic}{}", native.join("")),
     );
     let [first, second, third] = native;
-    let all = [first, &classic("1"), second, &classic("2"), third, &last].join("");
-    check(&body, Histograms::Both, &format!("{head}{all}"));
-    let all = [classic("1"), classic("2"), empty("3", 0), last].join("");
-    check(&body, Histograms::Classic, &format!("{head}{all}"));
+    let all = [first, &classic("1"), second, &classic("2"), third].join("");
+    check(
+        &body,
+        Histograms::Both,
+        &format!("{head}{only_classic}{all}"),
+    );
+    let all = [classic("1"), classic("2"), empty("3", 0)].join("");
+    check(
+        &body,
+        Histograms::Classic,
+        &format!("{head}{only_classic}{all}"),
+    );
 }
 
 #[test]
