@@ -144,30 +144,25 @@ fn names_of(global: &str, job: &str) -> Vec<String> {
 }
 
 #[test]
-fn protobuf_alone_is_not_built_beside_text_it_is_left_out() {
-    let only = ["scrape_configs[j].scrape_protocols: [PrometheusProto]"];
-    assert_eq!(names_of("", "scrape_protocols: [PrometheusProto]"), only);
-    assert_eq!(names_of("scrape_protocols: [PrometheusProto]", ""), only);
-    let both = "scrape_protocols: [PrometheusProto, PrometheusText0.0.4]";
-    assert!(names_of("", both).is_empty());
-    assert_eq!(
-        names_of("", "fallback_scrape_protocol: PrometheusProto"),
-        ["scrape_configs[j].fallback_scrape_protocol: PrometheusProto"]
-    );
+fn protobuf_and_native_histograms_are_built() {
+    for option in [
+        "scrape_protocols: [PrometheusProto]",
+        "fallback_scrape_protocol: PrometheusProto",
+        "scrape_native_histograms: true",
+        "always_scrape_classic_histograms: true",
+    ] {
+        assert!(names_of("", option).is_empty(), "{option}");
+    }
 }
 
 #[test]
-fn native_histograms_of_targets_are_not_built() {
-    for option in [
-        "scrape_native_histograms",
-        "convert_classic_histograms_to_nhcb",
-    ] {
-        let set = format!("{option}: true");
-        let name = format!("scrape_configs[j].{option}");
-        assert_eq!(names_of("", &set), [name.as_str()]);
-        assert_eq!(names_of(&set, ""), [name.as_str()]);
-        assert!(names_of(&set, &format!("{option}: false")).is_empty());
-    }
+fn conversion_of_classic_histograms_is_not_built() {
+    let set = "convert_classic_histograms_to_nhcb: true";
+    let name = ["scrape_configs[j].convert_classic_histograms_to_nhcb"];
+    assert_eq!(names_of("", set), name);
+    assert_eq!(names_of(set, ""), name);
+    let unset = "convert_classic_histograms_to_nhcb: false";
+    assert!(names_of(set, unset).is_empty());
 }
 
 #[test]

@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 
+use model::sample::Value;
 use model::{Exemplar, Labels, MetricType, Timestamp};
 
-use crate::ParseError;
-use crate::series_text;
+use crate::protobuf::{self, NativeExemplars};
+use crate::{ParseError, series_text};
 
 /// One statement of a body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry<'a> {
-    /// A sample.
+    /// A sample that is a number.
     Series(Series<'a>),
+    /// A sample that is a native histogram. Only protobuf has them.
+    Histogram(NativeSeries<'a>),
     /// The description of a metric family, unescaped.
     Help {
         /// Name of the family as written (without quotation marks).
@@ -40,32 +43,62 @@ pub enum Entry<'a> {
 /// A sample and the text that names its series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series<'a> {
-    /// Name and labels as written: equal bytes mean the same series. See [`series_text`].
+    /// Name and labels as written, or what stands for them where they are not written as text: equal
+    /// bytes mean the same series. See [`series_text`].
     pub text: &'a [u8],
-    /// The value; every NaN is the ordinary one.
+    /// The value; in text formats every NaN is the ordinary one.
     pub value: f64,
     /// The time, if one is given.
     pub timestamp: Option<Timestamp>,
+    /// Since when it has been counted; 0 if nothing is said of it.
+    pub start_timestamp: Timestamp,
     /// The exemplar, if one is given.
     pub exemplar: Option<RawExemplar<'a>>,
 }
 
-/// An exemplar whose labels are still text.
+/// A native histogram and the text that names its series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativeSeries<'a> {
+    /// As in [`Series::text`].
+    pub text: &'a [u8],
+    /// The histogram; never a plain number.
+    pub value: Value,
+    /// The time, if one is given.
+    pub timestamp: Option<Timestamp>,
+    /// Since when it has been counted; 0 if nothing is said of it.
+    pub start_timestamp: Timestamp,
+    /// Exemplars, in the order of the body; all have a time.
+    pub exemplars: NativeExemplars<'a>,
+}
+
+/// An exemplar whose labels are not taken apart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawExemplar<'a> {
-    /// The labels as written, braces included.
-    pub labels_text: &'a [u8],
+    /// The labels.
+    pub labels: ExemplarLabels<'a>,
     /// The observed value.
     pub value: f64,
     /// The time, if one is given.
     pub timestamp: Option<Timestamp>,
 }
 
+/// Labels of an exemplar as the body has them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ExemplarLabels<'a> {
+    /// Written in braces, which are included.
+    Text(&'a [u8]),
+    /// Within the protobuf message of the exemplar.
+    Message(&'a [u8]),
+}
+
 impl RawExemplar<'_> {
     /// With labels taken apart.
     pub fn to_exemplar(&self) -> Result<Exemplar, ParseError> {
         let mut pairs = Vec::new();
-        series_text::exemplar_pairs(self.labels_text, &mut pairs)?;
+        match self.labels {
+            ExemplarLabels::Text(text) => series_text::exemplar_pairs(text, &mut pairs)?,
+            ExemplarLabels::Message(message) => protobuf::exemplar_pairs(message, &mut pairs)?,
+        }
         Ok(Exemplar {
             labels: Labels::from_pairs(pairs),
             value: self.value,

@@ -3,11 +3,12 @@
 //! - [`negotiate`]: which format a scrape asks for and which one an answer is in.
 //! - [`text`]: Prometheus text 0.0.4 / 1.0.0, parsed and written.
 //! - [`openmetrics`]: OpenMetrics 0.0.1 / 1.0.0, parsed.
-//! - [`Parser`]: either of them behind one face; [`entry`] has what it yields.
+//! - [`protobuf`]: delimited `io.prometheus.client.MetricFamily` messages, parsed.
+//! - [`Parser`]: all of them behind one face; [`entry`] has what it yields.
 //! - [`series_text`]: labels out of the text of a series, only asked for when the text is new.
 //!
 //! Read path: body → [`Parser::next_entry`] (or [`Parser::next_known`] for a line that was there in
-//! the last scrape) → [`entry::Series`] with borrowed text. Each format has two readers: a *quick*
+//! the last scrape) → [`entry::Series`] with borrowed text. Each text format has two readers: a *quick*
 //! one that takes ordinary lines and otherwise declines, and an exact one that walks the
 //! reference's token grammar, accepts everything it accepts and words its refusals.
 //!
@@ -21,6 +22,7 @@ mod error;
 pub mod negotiate;
 pub mod openmetrics;
 mod parser;
+pub mod protobuf;
 mod quoted;
 pub mod series_text;
 pub mod text;
@@ -28,4 +30,4 @@ mod value;
 
 pub use entry::Entry;
 pub use error::ParseError;
-pub use parser::{Format, Parser, check_body, check_known};
+pub use parser::{Format, Histograms, Parser, check_body, check_known};

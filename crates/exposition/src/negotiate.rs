@@ -7,7 +7,7 @@ use crate::Format;
 /// Exposition protocols as the configuration names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
-    /// Delimited protobuf messages; not built yet, never offered.
+    /// Delimited protobuf messages.
     PrometheusProto,
     /// Prometheus text 0.0.4.
     PrometheusText0_0_4,
@@ -60,12 +60,12 @@ impl Protocol {
         }
     }
 
-    /// The parser for it, if there is one.
-    pub fn format(self) -> Option<Format> {
+    /// The parser for it.
+    pub fn format(self) -> Format {
         match self {
-            Self::PrometheusProto => None,
-            Self::PrometheusText0_0_4 | Self::PrometheusText1_0_0 => Some(Format::Text),
-            Self::OpenMetricsText0_0_1 | Self::OpenMetricsText1_0_0 => Some(Format::OpenMetrics),
+            Self::PrometheusProto => Format::Protobuf,
+            Self::PrometheusText0_0_4 | Self::PrometheusText1_0_0 => Format::Text,
+            Self::OpenMetricsText0_0_1 | Self::OpenMetricsText1_0_0 => Format::OpenMetrics,
         }
     }
 
@@ -75,14 +75,11 @@ impl Protocol {
 }
 
 /// The Accept header that offers `protocols` in this order; `escaping` is the scheme's name, such
-/// as `allow-utf-8`. Protocols that cannot be parsed are left out.
+/// as `allow-utf-8`.
 pub fn accept_header(protocols: &[Protocol], escaping: &str) -> String {
     let mut quality = Protocol::ALL.len() + 1;
     let mut header = String::new();
-    for protocol in protocols
-        .iter()
-        .filter(|protocol| protocol.format().is_some())
-    {
+    for protocol in protocols {
         header.push_str(protocol.media_type());
         if protocol.knows_escaping() {
             header.push_str(";escaping=");
@@ -112,14 +109,11 @@ pub fn content_format(
     let content_type = content_type.unwrap_or("");
     let problem = match media_type(content_type) {
         Ok(found) => match known_format(&found) {
-            Some(Known::Format(format)) => {
+            Some(format) => {
                 return Ok(Choice {
                     format,
                     remark: None,
                 });
-            }
-            Some(Known::Protobuf) => {
-                return Err("protobuf exposition is not supported yet".to_owned());
             }
             None => Problem::Unsupported,
         },
@@ -129,25 +123,17 @@ pub fn content_format(
     let Some(fallback) = fallback else {
         return Err(problem.without_fallback(content_type));
     };
-    let Some(format) = fallback.format() else {
-        return Err("protobuf exposition is not supported yet".to_owned());
-    };
     Ok(Choice {
-        format,
+        format: fallback.format(),
         remark: Some(problem.with_fallback(content_type, fallback)),
     })
 }
 
-enum Known {
-    Format(Format),
-    Protobuf,
-}
-
-fn known_format(media_type: &str) -> Option<Known> {
+fn known_format(media_type: &str) -> Option<Format> {
     match media_type {
-        "application/openmetrics-text" => Some(Known::Format(Format::OpenMetrics)),
-        "text/plain" => Some(Known::Format(Format::Text)),
-        "application/vnd.google.protobuf" => Some(Known::Protobuf),
+        "application/openmetrics-text" => Some(Format::OpenMetrics),
+        "text/plain" => Some(Format::Text),
+        "application/vnd.google.protobuf" => Some(Format::Protobuf),
         _ => None,
     }
 }
@@ -176,10 +162,11 @@ impl Problem {
     }
 
     fn with_fallback(&self, content_type: &str, fallback: Protocol) -> String {
-        let fallback = fallback.format().map_or("", |format| match format {
+        let fallback = match fallback.format() {
             Format::Text => "text/plain",
             Format::OpenMetrics => "application/openmetrics-text",
-        });
+            Format::Protobuf => "application/vnd.google.protobuf",
+        };
         let quoted = crate::quoted::quoted(content_type.as_bytes());
         match self {
             Self::Missing => format!(
@@ -280,6 +267,16 @@ mod tests {
     }
 
     #[test]
+    fn protobuf_is_offered_where_it_is_named() {
+        let protocols = [Protocol::PrometheusProto, Protocol::PrometheusText0_0_4];
+        assert_eq!(
+            accept_header(&protocols, "allow-utf-8"),
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+             text/plain;version=0.0.4;q=0.5,*/*;q=0.4"
+        );
+    }
+
+    #[test]
     fn answers_are_read_by_their_type() {
         let text = Choice {
             format: Format::Text,
@@ -316,6 +313,16 @@ mod tests {
         refused("text/", "expected token after slash");
         let fallback = content_format(None, Some(Protocol::PrometheusText0_0_4));
         assert_eq!(fallback.map(|choice| choice.format), Ok(Format::Text));
-        assert!(content_format(Some("application/vnd.google.protobuf"), None).is_err());
+        let protobuf = Protocol::PrometheusProto.media_type();
+        let delimited = content_format(Some(protobuf), None);
+        assert_eq!(delimited.map(|choice| choice.format), Ok(Format::Protobuf));
+        let fallback = content_format(Some("text/html"), Some(Protocol::PrometheusProto)).unwrap();
+        assert_eq!(fallback.format, Format::Protobuf);
+        assert_eq!(
+            fallback.remark.as_deref(),
+            Some(
+                "received unsupported Content-Type \"text/html\", using fallback_scrape_protocol \"application/vnd.google.protobuf\""
+            )
+        );
     }
 }

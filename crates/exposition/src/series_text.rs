@@ -1,6 +1,7 @@
 //! From the text of a series to its labels.
 //!
-//! The text comes from a parser, so its shape is known to be good; here it is only taken apart.
+//! The text comes from a parser, so its shape is known to be good; here it is only taken apart. In
+//! protobuf it is no text, see [`crate::protobuf`].
 //! It is asked for once per series and target, not once per sample.
 
 use std::borrow::Cow;
@@ -10,14 +11,27 @@ use model::label_name::{BUCKET_LABEL, METRIC_NAME, QUANTILE_LABEL};
 
 use crate::byte_class::{in_label, is_blank};
 use crate::quoted::quoted;
-use crate::{ParseError, value};
+use crate::{Format, ParseError, protobuf, value};
 
 /// A name and its value.
 pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Fills `pairs` with the labels of `series`, the metric name among them, sorted by name.
-/// Duplicate names and empty values stay: their meaning is the caller's affair.
+/// Duplicate names and empty values stay: their meaning is the caller's affair. `metric_type` is
+/// what the parser of this format [said](crate::Parser::metric_type).
 pub fn pairs<'a>(
+    format: Format,
+    series: &'a [u8],
+    metric_type: MetricType,
+    pairs: &mut Vec<Pair<'a>>,
+) -> Result<(), ParseError> {
+    match format {
+        Format::Text | Format::OpenMetrics => text_pairs(series, metric_type, pairs),
+        Format::Protobuf => protobuf::key::pairs(series, pairs),
+    }
+}
+
+fn text_pairs<'a>(
     series: &'a [u8],
     metric_type: MetricType,
     pairs: &mut Vec<Pair<'a>>,
@@ -165,7 +179,7 @@ mod tests {
 
     fn check(series: &str, metric_type: MetricType, expected: &[(&str, &str)]) {
         let mut found = Vec::new();
-        pairs(series.as_bytes(), metric_type, &mut found).unwrap();
+        pairs(Format::Text, series.as_bytes(), metric_type, &mut found).unwrap();
         let found: Vec<(&str, &str)> = found.iter().map(|(n, v)| (&**n, &**v)).collect();
         assert_eq!(found, expected, "{series}");
     }

@@ -1,8 +1,11 @@
 //! One scrape's answer becomes one transaction: samples, markers of vanished series, report
 //! series. Runs on the worker pool.
 
+mod columns;
 mod inflate;
 mod ingest;
+pub(crate) mod native;
+mod texts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,8 +26,8 @@ use crate::options::JobOptions;
 use crate::report::{Report, ReportSeries};
 use crate::target::{Health, LastScrape, Target};
 use crate::text_hash::TextKey;
+use columns::Columns;
 use inflate::Inflater;
-use ingest::Columns;
 
 /// What one loop's scrapes need and do not change.
 #[derive(Clone)]

@@ -194,6 +194,14 @@ impl Scan<'_> {
         Found { id, repeated }
     }
 
+    /// Like [`find`](Self::find), but looks first whether it is the line expected next.
+    pub(crate) fn locate(&mut self, hash: TextHash) -> Option<Found> {
+        match self.expected() {
+            Some(expected) if expected.hash == hash => Some(self.see(expected.id)),
+            _ => self.find(hash),
+        }
+    }
+
     /// Finds the entry of a text by its hash and says that its line was read.
     pub(crate) fn find(&mut self, hash: TextHash) -> Option<Found> {
         if !self.indexed {

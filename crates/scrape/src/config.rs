@@ -274,23 +274,7 @@ impl ScrapeConfig {
             .map(ToOwned::to_owned);
         let mut names: Vec<String> = http.collect();
         names.extend(self.discovery.not_built());
-        let is_protobuf = |protocol: &ScrapeProtocol| *protocol == ScrapeProtocol::PrometheusProto;
-        let protocols = self.scrape_protocols.as_deref().unwrap_or_default();
-        // `always_scrape_classic_histograms` holds by itself while nothing takes their place: what
-        // would (native histograms, conversion) is refused below.
         let options = [
-            (
-                !protocols.is_empty() && protocols.iter().all(is_protobuf),
-                "scrape_protocols: [PrometheusProto]",
-            ),
-            (
-                is_protobuf(&self.fallback_scrape_protocol),
-                "fallback_scrape_protocol: PrometheusProto",
-            ),
-            (
-                self.scrape_native_histograms == Some(true),
-                "scrape_native_histograms",
-            ),
             (
                 self.convert_classic_histograms_to_nhcb == Some(true),
                 "convert_classic_histograms_to_nhcb",

@@ -41,6 +41,12 @@ pub enum Error {
     /// Samples are too many.
     #[error("sample limit exceeded")]
     SampleLimit,
+    /// A native histogram has too many buckets and cannot have fewer.
+    #[error("histogram bucket limit exceeded")]
+    BucketLimit,
+    /// The native histograms of a body take too much memory.
+    #[error("native histograms take too much memory, set native_histogram_bucket_limit")]
+    HistogramsTooLarge,
     /// Targets are too many.
     #[error("target_limit exceeded (number of targets: {count}, limit: {limit})")]
     TargetLimit {

@@ -41,7 +41,6 @@ pub struct Metrics {
     pub(crate) out_of_order: Counter,
     pub(crate) out_of_bounds: Counter,
     pub(crate) exemplar_out_of_order: Counter,
-    #[expect(dead_code, reason = "exposed at 0 until native histograms are scraped")]
     pub(crate) exceeded_buckets: Counter,
 }
 

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use exposition::Histograms;
 use exposition::negotiate::Protocol;
 use http_client::ClientOptions;
+use model::histogram::EXPONENTIAL_SCHEMA_MAX;
 use model::label_name::NameScheme;
 use model::relabel::RelabelConfig;
 
+use crate::append::native;
 use crate::config::{ScrapeConfig, ScrapeProtocol};
 
 /// Settings of one job. Limits of 0 are none.
@@ -53,6 +56,12 @@ pub struct JobOptions {
     pub label_name_length_limit: usize,
     /// Most bytes of a label's value.
     pub label_value_length_limit: usize,
+    /// What is read of histograms that targets have in both forms.
+    pub histograms: Histograms,
+    /// Most buckets of a native histogram; those with more are made coarser.
+    pub native_histogram_bucket_limit: usize,
+    /// Finest schema of native histograms; finer ones are made coarser.
+    pub native_histogram_schema_max: i32,
     /// Most dropped targets that are kept for display.
     pub keep_dropped_targets: usize,
     /// Whether more report series are written.
@@ -93,6 +102,9 @@ impl Default for JobOptions {
             label_limit: 0,
             label_name_length_limit: 0,
             label_value_length_limit: 0,
+            histograms: Histograms::Classic,
+            native_histogram_bucket_limit: 0,
+            native_histogram_schema_max: EXPONENTIAL_SCHEMA_MAX,
             keep_dropped_targets: 0,
             extra_scrape_metrics: false,
             relabel_configs: Vec::new(),
@@ -128,6 +140,11 @@ impl From<&ScrapeConfig> for JobOptions {
             label_limit: limit(config.label_limit),
             label_name_length_limit: limit(config.label_name_length_limit),
             label_value_length_limit: limit(config.label_value_length_limit),
+            histograms: histograms(config),
+            native_histogram_bucket_limit: limit(config.native_histogram_bucket_limit),
+            native_histogram_schema_max: native::schema_max(
+                config.native_histogram_min_bucket_factor,
+            ),
             keep_dropped_targets: limit(config.keep_dropped_targets),
             extra_scrape_metrics: config.extra_scrape_metrics.unwrap_or(false),
             relabel_configs: config.relabel_configs.iter().cloned().collect(),
@@ -139,6 +156,16 @@ impl From<&ScrapeConfig> for JobOptions {
 
 fn protocol(protocol: &ScrapeProtocol) -> Option<Protocol> {
     Protocol::from_name(protocol.as_str())
+}
+
+fn histograms(config: &ScrapeConfig) -> Histograms {
+    let native = config.scrape_native_histograms == Some(true);
+    let classic = config.always_scrape_classic_histograms == Some(true);
+    match (native, classic) {
+        (false, _) => Histograms::Classic,
+        (true, false) => Histograms::Native,
+        (true, true) => Histograms::Both,
+    }
 }
 
 impl JobOptions {

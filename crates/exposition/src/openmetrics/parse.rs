@@ -6,7 +6,7 @@ use model::{MetricType, Timestamp};
 
 use super::lex::{Lexer, State, Token};
 use super::quick;
-use crate::entry::{RawExemplar, Series};
+use crate::entry::{ExemplarLabels, RawExemplar, Series};
 use crate::quoted::quoted;
 use crate::text::{strip_quotes, unescape_str};
 use crate::{Entry, ParseError, value};
@@ -234,6 +234,7 @@ impl<'a> Line<'a> {
             text,
             value,
             timestamp: None,
+            start_timestamp: 0,
             exemplar: None,
         };
         match self.lexer.next_token() {
@@ -263,7 +264,7 @@ impl<'a> Line<'a> {
         let token = self.lexer.next_token();
         let value = self.number(token, "exemplar labels")?;
         let mut exemplar = RawExemplar {
-            labels_text,
+            labels: ExemplarLabels::Text(labels_text),
             value,
             timestamp: None,
         };

@@ -236,6 +236,7 @@ impl<'a> Line<'a> {
             text,
             value,
             timestamp: None,
+            start_timestamp: 0,
             exemplar: None,
         };
         match self.lexer.next_token() {

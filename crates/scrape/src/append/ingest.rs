@@ -1,17 +1,19 @@
 //! From a body to batches: parse, look up or relabel, append.
 
-use exposition::entry::Series;
-use exposition::{Entry, Parser, negotiate, series_text};
+use exposition::entry::{NativeSeries, Series};
+use exposition::{Entry, Format, Parser, negotiate, series_text};
 use model::label_name::{EXPORTED_PREFIX, METRIC_NAME};
 use model::labels::LABEL_BYTES_MAX;
 use model::staleness::is_stale;
-use model::{Exemplar, Labels, LabelsBuilder, Metadata, MetricType, Timestamp, relabel};
-use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
+use model::{Labels, LabelsBuilder, Metadata, MetricType, Timestamp, relabel};
+use storage::{AppendError, Appender, BatchTimes, SeriesRef};
 
+use super::columns::{Columns, Origin};
+use super::native;
+use super::texts::{TextRef, Texts};
 use super::{Context, Counts, MAX_AHEAD, Scraped};
 use crate::cache::{Entry as Known, EntryId, Found, Scan};
 use crate::error::Error;
-use crate::fetch::BODY_BYTES_MAX;
 use crate::limits;
 use crate::metadata::TargetMetadata;
 use crate::target::labels_text;
@@ -23,50 +25,6 @@ const METADATA_SCRAPES_MAX: u64 = 10;
 /// Bytes of a family's name or description that are remembered.
 const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
 
-/// The samples of a body, in columns that keep their memory.
-#[derive(Debug, Default)]
-pub(crate) struct Columns {
-    series: Vec<SeriesRef>,
-    times: Vec<Timestamp>,
-    values: Vec<f64>,
-    exemplars: Vec<(u32, Exemplar)>,
-    /// Where each sample came from.
-    origins: Vec<Origin>,
-    /// Whether a sample has a time of its own.
-    own_times: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Origin {
-    entry: EntryId,
-    /// Where the text of the series lies in the body. A body is no longer than this can say.
-    text: [u32; 2],
-    /// Whether its line was unknown before.
-    new: bool,
-}
-
-const _: () = assert!(BODY_BYTES_MAX <= u32::MAX as u64);
-
-impl Columns {
-    fn clear(&mut self) {
-        self.series.clear();
-        self.times.clear();
-        self.values.clear();
-        self.exemplars.clear();
-        self.origins.clear();
-        self.own_times = false;
-    }
-
-    /// Bytes of memory they take, exemplars' labels not counted.
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.series.capacity() * size_of::<SeriesRef>()
-            + self.times.capacity() * size_of::<Timestamp>()
-            + self.values.capacity() * size_of::<f64>()
-            + self.exemplars.capacity() * size_of::<(u32, Exemplar)>()
-            + self.origins.capacity() * size_of::<Origin>()
-    }
-}
-
 /// Samples that were not taken, by reason.
 #[derive(Debug, Default)]
 struct Refusals {
@@ -75,6 +33,7 @@ struct Refusals {
     out_of_bounds: usize,
     exemplar_out_of_order: usize,
     over_sample_limit: bool,
+    over_bucket_limit: bool,
 }
 
 /// Appends the samples of a body.
@@ -108,6 +67,7 @@ pub(super) fn ingest(
     let mut metadata = metadata.lock();
     let mut run = Run {
         context,
+        format: choice.format,
         body,
         scan,
         columns,
@@ -115,15 +75,21 @@ pub(super) fn ingest(
         counts,
         refusals: Refusals::default(),
         kept: 0,
+        native_bytes: 0,
         time,
         time_max: time.saturating_add(MAX_AHEAD.as_millis() as i64),
     };
-    let parsed = run.parse(&mut Parser::new(choice.format, body), appender);
+    let mut parser = Parser::with_histograms(choice.format, body, context.options.histograms);
+    let parsed = run.parse(&mut parser, appender);
     if run.refusals.over_sample_limit {
         context.metrics.exceeded_samples.inc();
     }
+    if run.refusals.over_bucket_limit {
+        context.metrics.exceeded_buckets.inc();
+    }
     let appended = match parsed {
         Ok(()) if run.refusals.over_sample_limit => Err(Error::SampleLimit),
+        Ok(()) if run.refusals.over_bucket_limit => Err(Error::BucketLimit),
         Ok(()) => run.append(appender),
         Err(err) => Err(err),
     };
@@ -138,6 +104,7 @@ pub(super) fn ingest(
 /// One body on its way.
 struct Run<'a, 's> {
     context: &'a Context,
+    format: Format,
     body: &'a [u8],
     scan: &'a mut Scan<'s>,
     columns: &'a mut Columns,
@@ -146,6 +113,8 @@ struct Run<'a, 's> {
     refusals: Refusals,
     /// Samples that count for the sample limit.
     kept: usize,
+    /// Bytes that native histograms take.
+    native_bytes: usize,
     time: Timestamp,
     time_max: Timestamp,
 }
@@ -158,19 +127,18 @@ impl Run<'_, '_> {
                 if let Some(series) = parser.next_known(expected.length, is_known) {
                     self.counts.scraped += 1;
                     let found = self.scan.see(expected.id);
-                    self.take_known(&found, &series);
+                    self.take_known(&found, &series, true);
                     continue;
                 }
             }
+            let metric_type = parser.metric_type();
             match parser.next_entry()? {
                 None => return Ok(()),
                 Some(Entry::Series(series)) => {
-                    self.counts.scraped += 1;
-                    let hash = self.scan.hash(series.text);
-                    match self.scan.find(hash) {
-                        Some(found) => self.take_known(&found, &series),
-                        None => self.take_new(&series, hash, parser.metric_type(), appender)?,
-                    }
+                    self.take(&series, metric_type, true, appender)?;
+                }
+                Some(Entry::Histogram(native)) => {
+                    self.take_native(native, metric_type, appender)?;
                 }
                 Some(Entry::Help { name, text }) => {
                     let end = text.floor_char_boundary(DESCRIPTION_BYTES_MAX);
@@ -218,8 +186,13 @@ impl Run<'_, '_> {
             .filter(|_| self.context.options.honor_timestamps)
     }
 
-    /// Whether the sample may be appended at all; counts it if not.
-    fn admits(&mut self, value: f64, time: Timestamp) -> bool {
+    /// Whether the sample may be appended at all; counts it if not. `fits` is about native
+    /// histograms, see [`take`](Self::take).
+    fn admits(&mut self, value: f64, time: Timestamp, fits: bool) -> bool {
+        if !fits {
+            self.refusals.over_bucket_limit = true;
+            return false;
+        }
         let limit = self.context.options.sample_limit;
         if limit > 0 && !is_stale(value) {
             self.kept += 1;
@@ -236,7 +209,62 @@ impl Run<'_, '_> {
         true
     }
 
-    fn take_known(&mut self, found: &Found, series: &Series<'_>) {
+    /// Takes a sample; whether there is one more in the columns. `fits` says that it is within the
+    /// limits of native histograms.
+    fn take(
+        &mut self,
+        series: &Series<'_>,
+        metric_type: MetricType,
+        fits: bool,
+        appender: &mut dyn Appender,
+    ) -> Result<bool, Error> {
+        self.counts.scraped += 1;
+        let before = self.columns.series.len();
+        let hash = self.scan.hash(series.text);
+        match self.scan.locate(hash) {
+            Some(found) => self.take_known(&found, series, fits),
+            None => self.take_new(series, hash, metric_type, fits, appender)?,
+        }
+        Ok(self.columns.series.len() > before)
+    }
+
+    fn take_native(
+        &mut self,
+        native: NativeSeries<'_>,
+        metric_type: MetricType,
+        appender: &mut dyn Appender,
+    ) -> Result<(), Error> {
+        let value = native::limited(native.value, &self.context.options);
+        let series = Series {
+            text: native.text,
+            value: value.as_ref().map_or(0.0, native::sum),
+            timestamp: native.timestamp,
+            start_timestamp: native.start_timestamp,
+            exemplar: None,
+        };
+        if !self.take(&series, metric_type, value.is_some(), appender)? {
+            return Ok(());
+        }
+        let position = self.columns.series.len() as u32 - 1;
+        if let Some(value) = value {
+            self.native_bytes += native::bytes(&value);
+            if self.native_bytes > native::BODY_HISTOGRAM_BYTES_MAX {
+                return Err(Error::HistogramsTooLarge);
+            }
+            self.columns.histograms.push((position, value));
+        }
+        let first = self.columns.exemplars.len();
+        for raw in native.exemplars {
+            self.columns.push_exemplar(position, &raw, self.time);
+        }
+        // The store refuses exemplars that are older than one before.
+        if let Some(exemplars) = self.columns.exemplars.get_mut(first..) {
+            exemplars.sort_by(|(_, one), (_, other)| native::exemplar_order(one, other));
+        }
+        Ok(())
+    }
+
+    fn take_known(&mut self, found: &Found, series: &Series<'_>, fits: bool) {
         let Some(entry) = self.scan.entry(found.id) else {
             return;
         };
@@ -252,7 +280,7 @@ impl Run<'_, '_> {
             return;
         }
         let time = own_time.unwrap_or(self.time);
-        if !self.admits(series.value, time) {
+        if !self.admits(series.value, time, fits) {
             return;
         }
         if own_time.is_none() || self.context.options.track_timestamps_staleness {
@@ -267,9 +295,10 @@ impl Run<'_, '_> {
         series: &Series<'_>,
         hash: TextHash,
         metric_type: MetricType,
+        fits: bool,
         appender: &mut dyn Appender,
     ) -> Result<(), Error> {
-        let labels = match final_labels(self.context, series.text, metric_type) {
+        let labels = match final_labels(self.context, self.format, series.text, metric_type) {
             Ok(Some(labels)) => labels,
             Ok(None) => {
                 self.scan.insert(hash, series.text.len(), None);
@@ -284,7 +313,7 @@ impl Run<'_, '_> {
         };
         self.counts.after_relabelling += 1;
         let own_time = self.own_time(series);
-        if !self.admits(series.value, own_time.unwrap_or(self.time)) {
+        if !self.admits(series.value, own_time.unwrap_or(self.time), fits) {
             return Ok(());
         }
         let reference = appender.series(&labels)?;
@@ -299,20 +328,11 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Where a sample comes from. `text` is a part of the body.
+    /// Where the sample read last comes from.
     fn origin(&self, entry: EntryId, text: &[u8], new: bool) -> Origin {
-        let start = text.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
-        Origin {
-            entry,
-            text: [start as u32, text.len() as u32],
-            new,
-        }
-    }
-
-    /// The text of the series that a sample came from.
-    fn text_of(&self, origin: Origin) -> &[u8] {
-        let [start, length] = origin.text.map(|number| number as usize);
-        self.body.get(start..start + length).unwrap_or_default()
+        let number = self.counts.scraped.saturating_sub(1);
+        let text = TextRef::new(self.format, self.body, text, number);
+        Origin { entry, text, new }
     }
 
     fn push(
@@ -322,55 +342,32 @@ impl Run<'_, '_> {
         series: &Series<'_>,
         own_time: Option<Timestamp>,
     ) {
-        let position = self.columns.series.len() as u32;
         let time = own_time.unwrap_or(self.time);
         self.columns.own_times |= own_time.is_some();
-        self.columns.series.push(reference);
-        self.columns.times.push(time);
-        self.columns.values.push(series.value);
-        self.columns.origins.push(origin);
-        if let Some(raw) = &series.exemplar {
-            match raw.to_exemplar() {
-                Ok(mut exemplar) => {
-                    exemplar.timestamp.get_or_insert(time);
-                    self.columns.exemplars.push((position, exemplar));
-                }
-                Err(err) => {
-                    tracing::debug!(
-                        component = "scrape manager",
-                        err = %err,
-                        "Error while adding exemplar in AddExemplar"
-                    );
-                }
-            }
-        }
+        self.columns.push(reference, origin, series, time);
     }
 
     fn append(&mut self, appender: &mut dyn Appender) -> Result<(), Error> {
         let mut results = Vec::new();
         let mut exemplar_results = Vec::new();
         let columns = &*self.columns;
-        let batch = Batch {
-            series: &columns.series,
-            times: self.times(&columns.times),
-            values: &columns.values,
-            histograms: &[],
-            start_timestamps: &[],
-            exemplars: &columns.exemplars,
-            reject_out_of_order: false,
-        };
+        let batch = columns.batch(self.times(&columns.times));
         appender.append(&batch, &mut results, &mut exemplar_results)?;
+        self.count_refused_exemplars(exemplar_results);
         let unknown = self.count_refused(results)?;
         if !unknown.is_empty() {
             self.append_again(&unknown, appender)?;
         }
-        for (_, reason) in exemplar_results {
-            if reason == AppendError::OutOfOrderExemplar {
-                self.refusals.exemplar_out_of_order += 1;
-                self.context.metrics.exemplar_out_of_order.inc();
-            }
-        }
         Ok(())
+    }
+
+    fn count_refused_exemplars(&mut self, results: Vec<(u32, AppendError)>) {
+        let late = |(_, reason): &(u32, AppendError)| *reason == AppendError::OutOfOrderExemplar;
+        let refused: Vec<u32> = results.into_iter().filter(late).map(|(at, _)| at).collect();
+        let count = self.columns.wholly_refused(&refused);
+        self.refusals.exemplar_out_of_order += count;
+        let metrics = &self.context.metrics;
+        metrics.exemplar_out_of_order.add(count as f64);
     }
 
     fn times<'a>(&self, times: &'a [Timestamp]) -> BatchTimes<'a> {
@@ -423,46 +420,31 @@ impl Run<'_, '_> {
         appender: &mut dyn Appender,
     ) -> Result<(), Error> {
         let mut again = Columns::default();
+        let histograms = self.context.options.histograms;
+        let mut texts = Texts::new(self.format, self.body, histograms);
         for position in positions {
-            let at = *position as usize;
-            let columns = &*self.columns;
-            let (Some(origin), Some(time), Some(value)) = (
-                columns.origins.get(at),
-                columns.times.get(at),
-                columns.values.get(at),
-            ) else {
+            let Some(origin) = self.columns.origins.get(*position as usize).copied() else {
                 continue;
             };
             let Some(metric_type) = self.scan.entry(origin.entry).and_then(Known::metric_type)
             else {
                 continue;
             };
+            let Some(text) = texts.find(origin.text) else {
+                continue;
+            };
             // Neither labels nor texts are kept: this is rare.
-            let labels = final_labels(self.context, self.text_of(*origin), metric_type)?;
+            let labels = final_labels(self.context, self.format, text, metric_type)?;
             let Some(labels) = labels else {
                 continue;
             };
             let series = appender.series(&labels)?;
             self.scan.set_series(origin.entry, series);
-            again.series.push(series);
-            again.times.push(*time);
-            again.values.push(*value);
-            again.origins.push(Origin {
-                new: true,
-                ..*origin
-            });
+            again.push_copy(self.columns, *position, series);
             self.counts.series_added += 1;
         }
         let mut results = Vec::new();
-        let batch = Batch {
-            series: &again.series,
-            times: BatchTimes::Each(&again.times),
-            values: &again.values,
-            histograms: &[],
-            start_timestamps: &[],
-            exemplars: &[],
-            reject_out_of_order: false,
-        };
+        let batch = again.batch(BatchTimes::Each(&again.times));
         appender.append(&batch, &mut results, &mut Vec::new())?;
         *self.columns = again;
         self.count_refused(results)?;
@@ -504,6 +486,7 @@ impl Run<'_, '_> {
 /// The labels a scraped series is stored with; `None` if relabelling drops it.
 fn final_labels(
     context: &Context,
+    format: Format,
     text: &[u8],
     metric_type: MetricType,
 ) -> Result<Option<Labels>, Error> {
@@ -512,7 +495,7 @@ fn final_labels(
     }
     let options = &*context.options;
     let mut pairs = Vec::new();
-    series_text::pairs(text, metric_type, &mut pairs)?;
+    series_text::pairs(format, text, metric_type, &mut pairs)?;
     pairs.retain(|(_, value)| !value.is_empty());
     let twice = pairs.windows(2).find_map(|pair| match pair {
         [(first, _), (second, _)] if first == second => Some(first.to_string()),

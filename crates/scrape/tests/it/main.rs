@@ -2,6 +2,7 @@
 
 mod before_open;
 mod hostile;
+mod protobuf;
 mod samples;
 mod store;
 mod target_double;

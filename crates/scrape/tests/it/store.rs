@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::sample::Value;
 use model::{Labels, Metadata, Timestamp};
 use parking_lot::Mutex;
 use storage::{AppendError, Appendable, Appender, Batch, BatchTimes, SeriesRef};
 
 /// One sample: labels as text, time, value.
 pub(crate) type Committed = (String, Timestamp, f64);
+
+/// A native histogram: labels as text, start timestamp, value.
+pub(crate) type Native = (String, Timestamp, Value);
 
 #[derive(Clone, Default)]
 pub(crate) struct Store {
@@ -22,6 +26,8 @@ struct Inner {
     /// One entry a transaction.
     transactions: Vec<Vec<Committed>>,
     exemplars: usize,
+    /// Native histograms: labels as text, start timestamp, value.
+    histograms: Vec<Native>,
     /// References that were given out so far and are unknown now.
     forgotten: u64,
 }
@@ -39,6 +45,11 @@ impl Store {
         self.inner.lock().transactions.clone()
     }
 
+    /// The native histograms committed so far.
+    pub(crate) fn histograms(&self) -> Vec<Native> {
+        self.inner.lock().histograms.clone()
+    }
+
     pub(crate) fn exemplars(&self) -> usize {
         self.inner.lock().exemplars
     }
@@ -50,6 +61,7 @@ impl Appendable for Store {
             store: self.clone(),
             samples: Vec::new(),
             exemplars: 0,
+            histograms: Vec::new(),
         })
     }
 }
@@ -58,6 +70,7 @@ struct Transaction {
     store: Store,
     samples: Vec<(SeriesRef, Timestamp, f64)>,
     exemplars: usize,
+    histograms: Vec<(SeriesRef, Timestamp, Value)>,
 }
 
 impl Appender for Transaction {
@@ -91,6 +104,12 @@ impl Appender for Transaction {
                 results.push((position as u32, AppendError::OutOfOrder));
             } else {
                 self.samples.push((*series, time, batch.values[position]));
+                let mut natives = batch.histograms.iter();
+                if let Some((_, value)) = natives.find(|(at, _)| *at as usize == position) {
+                    let start = batch.start_timestamps.get(position).copied();
+                    let start = start.unwrap_or_default();
+                    self.histograms.push((*series, start, value.clone()));
+                }
             }
         }
         self.exemplars += batch.exemplars.len();
@@ -111,11 +130,13 @@ impl Appender for Transaction {
         for (series, time, _) in &self.samples {
             inner.newest.insert(*series, *time);
         }
+        let name_of = |series| names.get(&series).cloned().unwrap_or_default();
+        for (series, start, value) in self.histograms {
+            inner.histograms.push((name_of(series), start, value));
+        }
         let samples = self.samples.into_iter();
         let committed = samples
-            .map(|(series, time, value)| {
-                (names.get(&series).cloned().unwrap_or_default(), time, value)
-            })
+            .map(|(series, time, value)| (name_of(series), time, value))
             .collect();
         inner.transactions.push(committed);
         inner.exemplars += self.exemplars;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-use crate::{Format, Parser, check_known};
+use crate::{Format, check_known};
 
 /// Bodies that the reference refuses, with the error it reports for them.
 const REFUSED: &[(&[u8], &str)] = &[
@@ -196,7 +196,7 @@ const TAKEN: &[(&[u8], usize)] = &[
 ];
 
 fn parse(body: &[u8]) -> (Vec<Entry<'_>>, Option<ParseError>) {
-    let mut parser = Parser::new(Format::Text, body);
+    let mut parser = TextParser::new(body);
     let mut entries = Vec::new();
     loop {
         match parser.next_entry() {
@@ -269,7 +269,7 @@ fn a_known_line_reads_as_an_unknown_one() {
                 continue;
             };
             let at = expected.text.as_ptr() as usize - body.as_ptr() as usize;
-            let mut parser = Parser::new(Format::Text, &body[at..]);
+            let mut parser = TextParser::new(&body[at..]);
             let is_known = |text: &[u8]| text == expected.text;
             if let Some(series) = parser.next_known(expected.text.len(), is_known) {
                 assert_eq!(format!("{series:?}"), format!("{expected:?}"));
@@ -277,9 +277,12 @@ fn a_known_line_reads_as_an_unknown_one() {
             }
             let mut labels = Vec::new();
             // Must not fail for another reason than names that are no UTF-8.
-            if let Err(err) =
-                crate::series_text::pairs(expected.text, MetricType::Unknown, &mut labels)
-            {
+            if let Err(err) = crate::series_text::pairs(
+                Format::Text,
+                expected.text,
+                MetricType::Unknown,
+                &mut labels,
+            ) {
                 assert!(err.to_string().starts_with("invalid metric name"), "{err}");
             }
         }
