@@ -16,7 +16,7 @@ use crate::meter::{Metered, QueryMeter};
 /// take memory.
 const BATCH_POINTS: usize = 1 << 15;
 /// Most and least series that a thread takes at a time.
-const BATCH_LENS: (usize, usize) = (4, 1024);
+const BATCH_LENS: (usize, usize) = (4, 256);
 /// Parts that a selection has at least, so that all threads end at about the same time.
 const PARTS_MIN: usize = 32;
 /// Fewer series are not worth a thread.

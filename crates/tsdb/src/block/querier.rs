@@ -18,6 +18,9 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Series of a selection whose entries stay in memory after they were looked at.
 const ENTRIES_KEPT_MAX: usize = 8 * BATCH_LEN;
 
+/// Bytes of chunks between the first and the last of several threads that read a set.
+const LAG_BYTES: u64 = 2 << 20;
+
 /// Bytes of chunks that were read and may stay in memory until the set goes.
 const TRAIL_BYTES: u64 = 512 << 10;
 
@@ -241,7 +244,15 @@ impl BlockSeries {
     fn leave_behind(&self, series: u32, chunk: &ChunkMeta) {
         if let Some([from, to]) = self.trail.advance(series, chunk.chunk_ref) {
             self.view.block.index().release(from.0, to.0);
-            self.view.block.chunks().release(from.1, to.1);
+            // Threads that read side by side are this far apart.
+            let lagging = |chunk: u64| {
+                let (file, offset) = (chunk & !u64::from(u32::MAX), chunk & u64::from(u32::MAX));
+                file | offset.saturating_sub(LAG_BYTES)
+            };
+            self.view
+                .block
+                .chunks()
+                .release(lagging(from.1), lagging(to.1));
         }
     }
 
