@@ -113,7 +113,7 @@ impl Scraping {
         let mut options = JobOptions {
             job_name: "j".to_owned(),
             scrape_interval_ms: 20,
-            scrape_timeout_ms: 2000,
+            scrape_timeout_ms: 20,
             ..JobOptions::default()
         };
         change(&mut options);
