@@ -114,11 +114,7 @@ async fn a_histogram_is_kept_in_the_forms_that_are_asked_for() {
             [&["g", "h"], &classic[..], &["up"]].concat(),
         ),
     ] {
-        let scraping = Scraping::of(&address, |options| {
-            options.histograms = mode;
-            // A busy machine is no failing target.
-            options.scrape_timeout_ms = 2000;
-        });
+        let scraping = Scraping::of(&address, |options| options.histograms = mode);
         let transactions = scraping.transactions(2).await;
         assert_eq!(names(&transactions[0]), expected);
         // What is known of the series changes nothing.
