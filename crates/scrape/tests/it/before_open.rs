@@ -3,7 +3,7 @@
 use model::staleness::is_stale;
 
 use crate::store::Committed;
-use crate::target_double::{Scraping, ok, serve, value};
+use crate::target_double::{Scraping, every, ok, serve, value};
 
 /// More than any test here keeps.
 const PLENTY: usize = 64 << 20;
@@ -14,10 +14,8 @@ fn pages(count: usize, padding: usize) -> Vec<Vec<u8>> {
     (0..count).map(page).collect()
 }
 
-/// A busy machine is no failing target.
 fn patient(options: &mut scrape::JobOptions) {
-    options.scrape_interval_ms = 60;
-    options.scrape_timeout_ms = 60;
+    every(60, options);
 }
 
 async fn kept(scraping: &Scraping, bytes: f64) {

@@ -9,7 +9,7 @@ use exposition::Histograms;
 use exposition::negotiate::Protocol;
 
 use crate::store::{Committed, Native};
-use crate::target_double::{Scraping, answer, read_request, serve, serve_with, value};
+use crate::target_double::{Scraping, answer, every, read_request, serve, serve_with, value};
 
 fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -86,8 +86,15 @@ fn names(transaction: &[Committed]) -> Vec<&str> {
     names.filter(|name| !name.starts_with("scrape_")).collect()
 }
 
+fn forms(histograms: Histograms) -> impl FnOnce(&mut JobOptions) {
+    move |options| {
+        every(300, options);
+        options.histograms = histograms;
+    }
+}
+
 fn native(options: &mut JobOptions) {
-    options.histograms = Histograms::Native;
+    forms(Histograms::Native)(options);
 }
 
 #[track_caller]
@@ -114,7 +121,7 @@ async fn a_histogram_is_kept_in_the_forms_that_are_asked_for() {
             [&["g", "h"], &classic[..], &["up"]].concat(),
         ),
     ] {
-        let scraping = Scraping::of(&address, |options| options.histograms = mode);
+        let scraping = Scraping::of(&address, forms(mode));
         let transactions = scraping.transactions(2).await;
         assert_eq!(names(&transactions[0]), expected);
         // What is known of the series changes nothing.
@@ -200,7 +207,7 @@ async fn series_that_the_store_has_dropped_come_back_whole() {
     ]
     .concat();
     let address = serve(vec![ok(&body)]).await;
-    let scraping = Scraping::of(&address, |options| options.histograms = Histograms::Both);
+    let scraping = Scraping::of(&address, forms(Histograms::Both));
     scraping.transactions(2).await;
     scraping.store.forget();
     let count = scraping.store.transactions().len();
