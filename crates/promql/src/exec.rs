@@ -539,11 +539,17 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
+    /// Whether there is memory for what was made.
+    fn check_memory(&self) -> Result<(), QueryError> {
+        match meter::refusal() {
+            Some(refused) => Err(self.too_much_memory(&refused)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether to go on with number `nth`: memory is looked at each time, a clock now and then.
     fn check_at(&self, nth: usize) -> Result<(), QueryError> {
-        if let Some(refused) = meter::refusal() {
-            return Err(self.too_much_memory(&refused));
-        }
+        self.check_memory()?;
         if !nth.is_multiple_of(CLOCK_STRIDE) {
             return Ok(());
         }

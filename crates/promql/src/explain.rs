@@ -5,8 +5,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use promql_parser::ast::BinaryOp;
-
 use crate::plan::{Node, Op, RangeSource, Selector, aggregate_name};
 
 mod estimate;
@@ -191,15 +189,11 @@ fn name(node: &Node) -> String {
         Op::ToScalar(_) => "vector to scalar".to_owned(),
         Op::Time => "time".to_owned(),
         Op::Aggregate(aggregate) => format!("aggregate {}", aggregate_name(aggregate.op)),
-        Op::ScalarScalar { op, .. } => format!("scalars {}", symbol(*op)),
-        Op::VectorScalar { op, .. } => format!("vector and scalar {}", symbol(*op)),
-        Op::VectorVector { op, .. } => format!("join {}", symbol(*op)),
+        Op::ScalarScalar { op, .. } => format!("scalars {}", op),
+        Op::VectorScalar { op, .. } => format!("vector and scalar {}", op),
+        Op::VectorVector { op, .. } => format!("join {}", op),
         Op::Negate(_) => "negate".to_owned(),
         Op::Fail(_) => "error".to_owned(),
         Op::Invariant(_) => "once for all steps".to_owned(),
     }
-}
-
-fn symbol(op: BinaryOp) -> String {
-    op.to_string()
 }

@@ -95,7 +95,10 @@ impl ScrapeLoop {
                     _ = commands.changed() => {}
                 }
             }
-            match *commands.borrow_and_update() {
+            let command = *commands.borrow_and_update();
+            match command {
+                // Who could command is gone: without this the loop would run on, and never wait.
+                Command::Run if commands.has_changed().is_err() => return,
                 Command::Run => {}
                 Command::StopSilently => return,
                 Command::StopWithMarkers => break,

@@ -1,7 +1,7 @@
 //! While the log is read, targets are scraped and readers are told to wait.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -28,7 +28,7 @@ fn config(job: &str, exporter: &Exporter) -> String {
 
 /// Makes the first segment of the log in `dir` a pipe: the server reads from it until the test has
 /// written all it wants to.
-fn hold_log(dir: &Path) -> Result<std::path::PathBuf> {
+fn hold_log(dir: &Path) -> Result<PathBuf> {
     let wal = dir.join("data/wal");
     fs::create_dir_all(&wal)?;
     let segment = wal.join("00000000");
@@ -43,6 +43,35 @@ fn hold_log(dir: &Path) -> Result<std::path::PathBuf> {
     Ok(segment)
 }
 
+/// A server that waits for its log in `dir`, and how its log goes on.
+struct Held {
+    segment: PathBuf,
+    exporter: Exporter,
+    server: Server,
+    log: File,
+}
+
+impl Held {
+    /// Starts it and waits until it has scraped `scrapes` times.
+    fn start(dir: &Path, scrapes: u64) -> Result<Self> {
+        let segment = hold_log(dir)?;
+        let (exporter, asked) = counting()?;
+        let mut server = Server::spawn(dir, &config("one", &exporter), &[])?;
+        // Returns when the server reads, from what is like a disk that does not answer.
+        let log = File::options().write(true).open(&segment)?;
+        wait_for("scrapes before the log is read", || {
+            server.ensure_running()?;
+            Ok((asked.load(Ordering::Relaxed) >= scrapes).then_some(()))
+        })?;
+        Ok(Self {
+            segment,
+            exporter,
+            server,
+            log,
+        })
+    }
+}
+
 fn now_seconds() -> Result<f64> {
     Ok(SystemTime::UNIX_EPOCH.elapsed()?.as_secs_f64())
 }
@@ -50,15 +79,12 @@ fn now_seconds() -> Result<f64> {
 #[test]
 fn what_is_scraped_before_the_log_is_read_is_there_afterwards() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let segment = hold_log(dir.path())?;
-    let (exporter, asked) = counting()?;
-    let mut server = Server::spawn(dir.path(), &config("one", &exporter), &[])?;
-    // Returns when the server reads.
-    let log = File::options().write(true).open(&segment)?;
-    wait_for("scrapes before the log is read", || {
-        server.ensure_running()?;
-        Ok((asked.load(Ordering::Relaxed) >= 8).then_some(()))
-    })?;
+    let Held {
+        exporter,
+        mut server,
+        log,
+        ..
+    } = Held::start(dir.path(), 8)?;
 
     for path in ["/-/ready", "/api/v1/query?query=up", "/api/v1/targets"] {
         let answer = server.get(path)?;
@@ -106,15 +132,12 @@ fn what_is_scraped_before_the_log_is_read_is_there_afterwards() -> Result<()> {
 #[test]
 fn a_server_that_still_reads_the_log_ends_when_it_is_told_to() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let segment = hold_log(dir.path())?;
-    let (exporter, asked) = counting()?;
-    let mut server = Server::spawn(dir.path(), &config("one", &exporter), &[])?;
-    // As a disk that does not answer.
-    let log = File::options().write(true).open(&segment)?;
-    wait_for("scrapes before the log is read", || {
-        server.ensure_running()?;
-        Ok((asked.load(Ordering::Relaxed) >= 2).then_some(()))
-    })?;
+    let Held {
+        segment,
+        exporter,
+        mut server,
+        log,
+    } = Held::start(dir.path(), 2)?;
     let answer = http::request(server.address(), "POST", "/-/quit", &[], b"")?;
     ensure!(answer.status == 200, "{}", answer.status);
     let begun = Instant::now();

@@ -112,6 +112,8 @@ impl Evaluator<'_> {
                 return Ok(None);
             }
             let made = work.made(selected.labels(index), samples, bounds)?;
+            // The thread may end with this one.
+            guard.check_memory()?;
             Ok(Some(made))
         };
         in_order(

@@ -156,8 +156,9 @@ impl Evaluator<'_> {
                     found.column.set(step, point);
                 }
             }
-            let labels = |found| (selected.labels(index), found);
-            Ok((found.samples > 0).then(|| labels(found)))
+            // The thread may end with this one.
+            guard.check_memory()?;
+            Ok((found.samples > 0).then(|| (selected.labels(index), found)))
         };
         let take = &mut |(labels, found): (Labels, Newest)| {
             self.check()?;

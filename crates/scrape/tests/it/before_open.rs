@@ -3,7 +3,7 @@
 use model::staleness::is_stale;
 
 use crate::store::Committed;
-use crate::target_double::{Scraping, every, ok, serve, value};
+use crate::target_double::{Scraping, every, ok, read_request, serve, serve_with, value};
 
 /// More than any test here keeps.
 const PLENTY: usize = 64 << 20;
@@ -15,7 +15,7 @@ fn pages(count: usize, padding: usize) -> Vec<Vec<u8>> {
 }
 
 fn patient(options: &mut scrape::JobOptions) {
-    every(60, options);
+    every(150, options);
 }
 
 async fn kept(scraping: &Scraping, bytes: f64) {
@@ -60,7 +60,8 @@ async fn scrapes_wait_for_the_store_and_keep_their_times_and_order() {
     // Its own time, not that of waiting.
     let took = value(&transactions[0], "scrape_duration_seconds");
     assert!(took.is_some_and(|took| took < waited.as_secs_f64()));
-    assert!(scraping.own_metric("ferula_scrape_kept_bytes") == 0.0);
+    let nothing_waits = || (scraping.own_metric("ferula_scrape_kept_bytes") == 0.0).then_some(());
+    scraping.until(nothing_waits).await;
     assert!(scraping.own_metric("ferula_scrape_kept_dropped_total") == 0.0);
 }
 
@@ -135,4 +136,23 @@ async fn a_target_that_went_away_ends_after_what_it_brought() {
     assert!(all.len() >= 4);
     assert!(times(&all).is_sorted());
     assert!(value(&all[0], "a") == Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loops_end_with_their_manager() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    let address = serve_with(move |mut stream| {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        async move { while read_request(&mut stream).await.is_some() {} }
+    })
+    .await;
+    let scraping = Scraping::of(&address, |_| {});
+    scraping.transactions(2).await;
+    drop(scraping);
+    // What was under way ends.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let before = asked.load(std::sync::atomic::Ordering::SeqCst);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), before);
 }
