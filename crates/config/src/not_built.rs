@@ -19,10 +19,6 @@ impl Config {
             (!self.remote_read.is_empty(), "remote_read"),
             (self.tracing.is_set, "tracing"),
             (
-                !self.global.scrape_failure_log_file.is_empty(),
-                "global.scrape_failure_log_file",
-            ),
-            (
                 tsdb.is_some_and(|tsdb| tsdb.stale_series_compaction_threshold > 0.0),
                 "storage.tsdb.stale_series_compaction_threshold",
             ),
@@ -33,10 +29,7 @@ impl Config {
             .map(|(_, name)| name.to_owned())
             .collect();
         for job in self.all_scrape_configs()? {
-            // What a job inherits is named once, in the section that says it.
-            let inherited = job.scrape_failure_log_file == self.global.scrape_failure_log_file;
-            let named = |option: &&String| inherited && *option == "scrape_failure_log_file";
-            for option in job.not_built().iter().filter(|option| !named(option)) {
+            for option in job.not_built() {
                 names.push(format!("scrape_configs[{}].{option}", job.job_name));
             }
         }

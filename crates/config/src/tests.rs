@@ -166,16 +166,6 @@ fn conversion_of_classic_histograms_is_not_built() {
 }
 
 #[test]
-fn the_log_of_failed_scrapes_is_not_built_and_named_where_it_is_set() {
-    let set = "scrape_failure_log_file: f.log";
-    assert_eq!(names_of(set, ""), ["global.scrape_failure_log_file"]);
-    assert_eq!(
-        names_of("", set),
-        ["scrape_configs[j].scrape_failure_log_file"]
-    );
-}
-
-#[test]
 fn client_options_of_http_discovery_are_not_built_either() {
     assert_eq!(
         names_of(

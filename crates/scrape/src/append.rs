@@ -19,6 +19,7 @@ use telemetry::Gauge;
 
 use crate::cache::{Cache, Scan, Scratch};
 use crate::error::Error;
+use crate::failure_log::FailureLog;
 use crate::fetch::Answer;
 use crate::metadata::Families;
 use crate::metrics::Metrics;
@@ -41,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) text_key: Arc<TextKey>,
     /// What all targets say of their families.
     pub(crate) families: Arc<Families>,
+    /// Where failed scrapes are to be logged.
+    pub(crate) failure_log: Option<Arc<FailureLog>>,
 }
 
 /// What one loop's scrapes keep from one to the next.
@@ -175,6 +178,10 @@ pub(crate) fn scrape(
             if err == Error::BodySizeLimit {
                 report.body_bytes = -1;
                 context.metrics.exceeded_body_size.inc();
+            }
+            // Of scrapes that brought no body only, as in the reference.
+            if let Some(log) = &context.failure_log {
+                log.write(&context.options.job_name, context.target.url(), &err);
             }
             mark_all(context, state, desk, &mut appender, time);
             Some(err)

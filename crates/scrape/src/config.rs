@@ -274,16 +274,10 @@ impl ScrapeConfig {
             .map(ToOwned::to_owned);
         let mut names: Vec<String> = http.collect();
         names.extend(self.discovery.not_built());
-        let options = [
-            (
-                self.convert_classic_histograms_to_nhcb == Some(true),
-                "convert_classic_histograms_to_nhcb",
-            ),
-            (
-                !self.scrape_failure_log_file.is_empty(),
-                "scrape_failure_log_file",
-            ),
-        ];
+        let options = [(
+            self.convert_classic_histograms_to_nhcb == Some(true),
+            "convert_classic_histograms_to_nhcb",
+        )];
         let set = options.into_iter().filter(|(set, _)| *set);
         names.extend(set.map(|(_, name)| name.to_owned()));
         names

@@ -61,6 +61,9 @@ pub enum Error {
     /// The job on the worker pool did not end well.
     #[error("{0}")]
     Worker(String),
+    /// The log of failed scrapes cannot be opened.
+    #[error("{0}")]
+    FailureLog(String),
     /// A pool's client could not be set up.
     #[error("{0}")]
     Client(String),

@@ -10,6 +10,7 @@
 //! - `append`: inflate, parse, relabel, append, report, commit: one transaction a scrape, on the
 //!   worker pool. `cache` knows the target's lines by hashes (`text_hash`); [`limits`] and `report`
 //!   are its parts.
+//! - `failure_log`: a line for each scrape that failed, where the configuration wants it.
 //! - `metadata`: what targets say about their metric families; [`metrics`]: our own metrics.
 //!
 //! Flow: discovery's groups → [`Manager::apply_targets`] → pool sync → loops → fetch → append.
@@ -24,6 +25,7 @@ mod cache;
 pub mod config;
 mod early;
 mod error;
+mod failure_log;
 mod fetch;
 mod fetched;
 mod late_store;

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::early::EarlyScrapes;
 use crate::error::Error;
+use crate::failure_log::FailureLogs;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::pool::{ScrapePool, Shared};
@@ -45,6 +46,7 @@ pub struct Manager {
 struct Inner {
     shared: Shared,
     pools: Mutex<BTreeMap<String, ScrapePool>>,
+    failure_logs: Mutex<FailureLogs>,
 }
 
 impl std::fmt::Debug for Manager {
@@ -73,6 +75,7 @@ impl Manager {
             inner: Arc::new(Inner {
                 shared,
                 pools: Mutex::default(),
+                failure_logs: Mutex::default(),
             }),
         }
     }
@@ -108,14 +111,20 @@ impl Manager {
     ///
     /// All jobs are applied as far as possible; the error names the first one that failed.
     pub fn apply_config(&self, jobs: Vec<JobOptions>, offset_seed: u64) -> Result<(), Error> {
+        let mut logs = self.inner.failure_logs.lock();
+        let files = jobs
+            .iter()
+            .map(|options| options.failure_log_file.as_path());
+        logs.open(files.filter(|file| !file.as_os_str().is_empty()))?;
         let mut pools = self.inner.pools.lock();
         let mut before = std::mem::take(&mut *pools);
         let mut failure = Ok(());
         for options in jobs {
             let job = options.job_name.clone();
+            let failure_log = logs.get(&options.failure_log_file);
             let pool = match before.remove(&job) {
                 Some(mut pool) => {
-                    let reloaded = pool.reload(options, offset_seed);
+                    let reloaded = pool.reload(options, offset_seed, failure_log);
                     reloaded.map(|()| pool)
                 }
                 None => {
@@ -123,7 +132,7 @@ impl Manager {
                         offset_seed,
                         ..self.inner.shared.clone()
                     };
-                    ScrapePool::new(shared, options)
+                    ScrapePool::new(shared, options, failure_log)
                 }
             };
             match pool {

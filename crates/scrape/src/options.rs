@@ -2,6 +2,7 @@
 //! the form the loops work with.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use exposition::Histograms;
 use exposition::negotiate::Protocol;
@@ -72,6 +73,8 @@ pub struct JobOptions {
     pub metric_relabel_configs: Vec<RelabelConfig>,
     /// The HTTP client.
     pub client: ClientOptions,
+    /// File that gets a line for each failed scrape; none if empty.
+    pub failure_log_file: PathBuf,
 }
 
 impl Default for JobOptions {
@@ -110,6 +113,7 @@ impl Default for JobOptions {
             relabel_configs: Vec::new(),
             metric_relabel_configs: Vec::new(),
             client: ClientOptions::default(),
+            failure_log_file: PathBuf::new(),
         }
     }
 }
@@ -150,6 +154,7 @@ impl From<&ScrapeConfig> for JobOptions {
             relabel_configs: config.relabel_configs.iter().cloned().collect(),
             metric_relabel_configs: config.metric_relabel_configs.iter().cloned().collect(),
             client: ClientOptions::from(&config.http_client),
+            failure_log_file: PathBuf::from(&*config.scrape_failure_log_file),
         }
     }
 }

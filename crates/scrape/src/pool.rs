@@ -13,6 +13,7 @@ use stdx::pool::Pool;
 use crate::append::{Context, Spare};
 use crate::early::EarlyScrapes;
 use crate::error::Error;
+use crate::failure_log::FailureLog;
 use crate::fetched::SharedState;
 use crate::late_store::LateStore;
 use crate::metadata::Families;
@@ -42,6 +43,7 @@ pub(crate) struct ScrapePool {
     shared: Shared,
     options: Arc<JobOptions>,
     client: Client,
+    failure_log: Option<Arc<FailureLog>>,
     forced_error: Arc<ArcSwapOption<Error>>,
     /// By hash.
     active: BTreeMap<u64, Active>,
@@ -60,7 +62,11 @@ struct Active {
 }
 
 impl ScrapePool {
-    pub(crate) fn new(shared: Shared, options: JobOptions) -> Result<Self, Error> {
+    pub(crate) fn new(
+        shared: Shared,
+        options: JobOptions,
+        failure_log: Option<Arc<FailureLog>>,
+    ) -> Result<Self, Error> {
         shared.metrics.pools.inc();
         let client =
             client(&shared, &options).inspect_err(|_| shared.metrics.pools_failed.inc())?;
@@ -68,6 +74,7 @@ impl ScrapePool {
             shared,
             options: Arc::new(options),
             client,
+            failure_log,
             forced_error: Arc::default(),
             active: BTreeMap::new(),
             order: Vec::new(),
@@ -86,7 +93,12 @@ impl ScrapePool {
 
     /// Takes new settings. Targets that stay keep what is known of their lines, as far as it still
     /// holds.
-    pub(crate) fn reload(&mut self, options: JobOptions, offset_seed: u64) -> Result<(), Error> {
+    pub(crate) fn reload(
+        &mut self,
+        options: JobOptions,
+        offset_seed: u64,
+        failure_log: Option<Arc<FailureLog>>,
+    ) -> Result<(), Error> {
         self.shared.offset_seed = offset_seed;
         if *self.options == options {
             return Ok(());
@@ -97,6 +109,7 @@ impl ScrapePool {
             .inspect_err(|_| self.shared.metrics.pool_reloads_failed.inc())?;
         let share = self.options.shares_cache_with(&options);
         self.client = client;
+        self.failure_log = failure_log;
         self.options = Arc::new(options);
         self.expose_limit();
         for (hash, active) in std::mem::take(&mut self.active) {
@@ -273,6 +286,7 @@ impl ScrapePool {
                 spare: self.shared.spare.clone(),
                 text_key: self.shared.text_key.clone(),
                 families: self.shared.families.clone(),
+                failure_log: self.failure_log.clone(),
             },
             state: state.unwrap_or_default(),
             connection: self.client.connection(),
