@@ -80,6 +80,7 @@ impl Appender {
     /// Adds a sample to the chunk in `bytes`, which must be the vector that all samples before
     /// went to (empty for the first). A chunk holds at most 65,535 samples; callers close it
     /// long before that.
+    #[inline]
     pub fn append(&mut self, bytes: &mut Vec<u8>, timestamp: Timestamp, value: f64) {
         debug_assert!(self.count < u16::MAX, "a full chunk is not appended to");
         if self.count == 0 {
@@ -126,6 +127,7 @@ impl Appender {
     }
 }
 
+#[inline]
 fn write_dod(writer: &mut BitWriter<'_>, dod: i64) {
     if dod == 0 {
         // Most often.
@@ -150,6 +152,7 @@ fn write_dod(writer: &mut BitWriter<'_>, dod: i64) {
 }
 
 /// Writes `value` against `previous`; the window of significant bits is read and updated.
+#[inline]
 pub(crate) fn write_value(
     writer: &mut BitWriter<'_>,
     previous: f64,

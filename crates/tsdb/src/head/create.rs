@@ -3,7 +3,6 @@
 use model::Labels;
 use storage::SeriesRef;
 
-use super::label_sets::LabelSet;
 use super::series::{SeriesState, Strip};
 use super::{Head, SHARDS, label_sets};
 use crate::sync::MutexGuard;
@@ -23,7 +22,7 @@ impl Head {
         let _creation = self.creation.read();
         let set = label_sets::pack_known(labels, &self.symbols.read())?;
         let hash = label_sets::hash(&set);
-        let shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
+        let shard = self.by_labels.get(shard_of(hash))?.lock();
         let (slot, _) = shard.find(spread(hash), |(slot, found)| {
             let same = |strip: MutexGuard<'_, Strip>| strip.label_set(*slot) == &*set;
             *found == hash && self.series.lock(*slot).is_some_and(same)
@@ -52,19 +51,19 @@ impl Head {
     /// its labels. Who calls it counts the new ones.
     pub(super) fn find_or_place(
         &self,
-        set: &LabelSet,
+        set: &[u8],
         wanted: Option<u64>,
         index: impl FnOnce(u32),
     ) -> Option<Found> {
         let hash = label_sets::hash(set);
         let spread = spread(hash);
-        let mut shard = self.by_labels.get(hash as usize % SHARDS)?.lock();
+        let mut shard = self.by_labels.get(shard_of(hash))?.lock();
         let known = shard.find(spread, |(slot, found)| {
             *found == hash
                 && self
                     .series
                     .lock(*slot)
-                    .is_some_and(|strip| strip.label_set(*slot) == &**set)
+                    .is_some_and(|strip| strip.label_set(*slot) == set)
         });
         if let Some((slot, _)) = known {
             let slot = *slot;
@@ -75,6 +74,15 @@ impl Head {
                 created: false,
             });
         }
+        let placed = self.place(set, wanted)?;
+        // Postings first: whoever finds the series by its labels may make it visible.
+        index(placed.slot);
+        shard.insert_unique(spread, (placed.slot, hash), |(_, hash)| self::spread(*hash));
+        Some(placed)
+    }
+
+    /// Makes a series without looking for one. It cannot be found by its labels yet.
+    pub(super) fn place(&self, set: &[u8], wanted: Option<u64>) -> Option<Found> {
         let series_ref = match wanted {
             Some(series_ref) => {
                 self.reserve_ref(series_ref);
@@ -88,15 +96,77 @@ impl Head {
         state.pins = u32::from(wanted.is_none());
         let slot = self.series.push(state, set)?;
         self.series.refs.set(series_ref, slot);
-        // Postings first: whoever finds the series by its labels may make it visible.
-        index(slot);
-        shard.insert_unique(spread, (slot, hash), |(_, hash)| self::spread(*hash));
         Some(Found {
             slot,
             series_ref,
             created: true,
         })
     }
+
+    /// Which of the series with these hashes are surely not there, and not twice among them; the
+    /// others have to be looked for. Shard by shard: each look-up waits for memory, and within a
+    /// shard they wait together.
+    pub(super) fn surely_new(&self, hashes: &[u32]) -> Vec<bool> {
+        let mut by_shard: Vec<(u32, u32)> = (0..).zip(hashes).map(|(i, hash)| (*hash, i)).collect();
+        by_shard.sort_unstable_by_key(|(hash, _)| shard_first(*hash));
+        let mut new = vec![true; hashes.len()];
+        let mut known = |index: u32| {
+            if let Some(new) = new.get_mut(index as usize) {
+                *new = false;
+            }
+        };
+        for two in by_shard.windows(2) {
+            if let [(one, first), (other, second)] = two
+                && one == other
+            {
+                known(*first);
+                known(*second);
+            }
+        }
+        for of_shard in by_shard.chunk_by(|(one, _), (other, _)| shard_of(*one) == shard_of(*other))
+        {
+            let shard = of_shard
+                .first()
+                .and_then(|(hash, _)| self.by_labels.get(shard_of(*hash)));
+            let Some(shard) = shard.map(|shard| shard.lock()) else {
+                continue;
+            };
+            for (hash, index) in of_shard {
+                if shard
+                    .find(spread(*hash), |(_, found)| found == hash)
+                    .is_some()
+                {
+                    known(*index);
+                }
+            }
+        }
+        new
+    }
+
+    /// Makes placed series findable by their labels: slots and hashes, in any order.
+    pub(super) fn index_placed(&self, mut placed: Vec<(u32, u32)>) {
+        placed.sort_unstable_by_key(|(_, hash)| shard_first(*hash));
+        for of_shard in placed.chunk_by(|(_, one), (_, other)| shard_of(*one) == shard_of(*other)) {
+            let shard = of_shard
+                .first()
+                .and_then(|(_, hash)| self.by_labels.get(shard_of(*hash)));
+            let Some(mut shard) = shard.map(|shard| shard.lock()) else {
+                continue;
+            };
+            for (slot, hash) in of_shard {
+                shard.insert_unique(spread(*hash), (*slot, *hash), |(_, hash)| spread(*hash));
+            }
+        }
+    }
+}
+
+fn shard_of(hash: u32) -> usize {
+    hash as usize % SHARDS
+}
+
+/// Sorts hashes by their shard, equal ones next to each other.
+fn shard_first(hash: u32) -> (usize, u32) {
+    (shard_of(hash), hash)
 }
 
 /// A table's 64-bit hash from the stored 32 bits: the table looks at both ends.

@@ -109,8 +109,12 @@ impl<'a> Applier<'a> {
                 && let Some(state) = strip.series_mut(slot)
             {
                 let times = (entry.timestamp, entry.start);
-                let value = Value::Float(entry.value);
-                let appended = state.append(times, value, SETTLED, u64::MAX, self.rules);
+                let appended = if state.append_plain(times, entry.value, self.rules) {
+                    Appended::Taken
+                } else {
+                    let value = Value::Float(entry.value);
+                    state.append(times, value, SETTLED, u64::MAX, self.rules)
+                };
                 self.count(slot, appended, true, entry.timestamp);
             }
         }

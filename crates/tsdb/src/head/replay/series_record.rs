@@ -103,34 +103,69 @@ impl SeriesRecord {
             packed.items.extend_from_slice(&pair);
             packed.close();
         }
-        let mut slots: Vec<SmallVec<[u32; 4]>> = vec![SmallVec::new(); self.pairs.len()];
-        let mut set = LabelSet::new();
+        let sets = self.packed_sets(&packed);
+        let hashes: Vec<u32> = (0..sets.len())
+            .map(|index| label_sets::hash(sets.get(index)))
+            .collect();
+        let new = head.surely_new(&hashes);
+        let mut placed = Vec::with_capacity(hashes.len());
+        let mut slots: Vec<SlotRuns> = vec![SlotRuns::new(); self.pairs.len()];
         for (index, series_ref) in self.refs.iter().enumerate() {
-            let pairs = self.sets.get(index);
-            if pairs.is_empty() {
+            let set = sets.get(index);
+            if set.is_empty() {
                 continue;
             }
-            set.clear();
-            for pair in pairs {
-                set.extend_from_slice(packed.get(*pair as usize));
-            }
-            let found = head.find_or_place(&set, Some(*series_ref), |slot| {
-                for pair in pairs {
-                    if let Some(slots) = slots.get_mut(*pair as usize) {
-                        slots.push(slot);
+            let hash = hashes.get(index).copied().unwrap_or_default();
+            let found = if new.get(index) == Some(&true) {
+                let found = head.place(set, Some(*series_ref));
+                placed.extend(found.map(|found| (found.slot, hash)));
+                found
+            } else {
+                head.find_or_place(set, Some(*series_ref), |_| {})
+            };
+            let Some(found) = found else { continue };
+            if found.created {
+                created += 1;
+                for pair in self.sets.get(index) {
+                    if let Some(runs) = slots.get_mut(*pair as usize) {
+                        add_slot(runs, found.slot);
                     }
                 }
-            });
-            if let Some(found) = found {
-                created += u32::from(found.created);
-                each(index, found);
             }
+            each(index, found);
         }
+        head.index_placed(placed);
         head.metrics.series_created.add(f64::from(created));
-        for ((name, value), slots) in self.pairs.iter().zip(&slots) {
+        let mut list = Vec::new();
+        for ((name, value), runs) in self.pairs.iter().zip(&slots) {
+            list.clear();
+            list.extend(runs.iter().flat_map(|(start, end)| *start..*end));
             head.postings
-                .add_slots(id(*name), id(*value), slots, || head.symbols.read());
+                .add_slots(id(*name), id(*value), &list, || head.symbols.read());
         }
+    }
+
+    /// The label sets, their pairs being `packed`.
+    fn packed_sets(&self, packed: &Lists<u8>) -> Lists<u8> {
+        let mut sets = Lists::default();
+        for index in 0..self.refs.len() {
+            for pair in self.sets.get(index) {
+                sets.items.extend_from_slice(packed.get(*pair as usize));
+            }
+            sets.close();
+        }
+        sets
+    }
+}
+
+/// Slots as half-open ranges, in the order they came: neighbours in a record share most pairs and
+/// get neighbouring slots.
+type SlotRuns = SmallVec<[(u32, u32); 2]>;
+
+fn add_slot(runs: &mut SlotRuns, slot: u32) {
+    match runs.last_mut() {
+        Some((_, end)) if *end == slot => *end += 1,
+        _ => runs.push((slot, slot.saturating_add(1))),
     }
 }
 

@@ -73,6 +73,7 @@ impl OpenFloats {
     }
 
     /// Adds a sample to the chunk in `bytes`; an XOR chunk drops the start timestamp.
+    #[inline]
     pub(super) fn append(
         &mut self,
         bytes: &mut Vec<u8>,
@@ -101,16 +102,22 @@ impl OpenFloats {
 }
 
 /// Grows an open chunk's buffer to the next size class when a sample might not fit.
+#[inline]
 fn reserve_class(bytes: &mut Vec<u8>, sample_bytes_max: usize) {
-    const CLASSES: [usize; 9] = [32, 64, 96, 128, 192, 256, 512, 768, 1056];
     let wanted = bytes.len() + sample_bytes_max;
     if wanted > bytes.capacity() {
-        let class = CLASSES
-            .into_iter()
-            .find(|class| *class >= wanted)
-            .unwrap_or(wanted);
-        bytes.reserve_exact(class - bytes.len());
+        grow(bytes, wanted);
     }
+}
+
+#[cold]
+fn grow(bytes: &mut Vec<u8>, wanted: usize) {
+    const CLASSES: [usize; 9] = [32, 64, 96, 128, 192, 256, 512, 768, 1056];
+    let class = CLASSES
+        .into_iter()
+        .find(|class| *class >= wanted)
+        .unwrap_or(wanted);
+    bytes.reserve_exact(class - bytes.len());
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::floats::OpenFloats;
 use super::histograms::{HistogramOutcome, LastHistogram, OpenHistograms};
 use super::late::LateSamples;
 use crate::FloatEncoding;
-use crate::head::visibility::Snapshot;
+use crate::head::visibility::{SETTLED, Snapshot};
 use crate::head_chunks::{ChunkRef, HeadChunks};
 
 /// A chunk of floats with more bytes than this is closed before the next sample.
@@ -302,6 +302,34 @@ impl SeriesState {
             Value::Float(number) => self.append_float((timestamp, start), number, rules),
             histogram => self.append_histogram((timestamp, start), &histogram, rules),
         }
+    }
+
+    /// Adds a float that everybody sees to an open chunk that goes on: the quick way of
+    /// [`append`](Self::append) for nearly all that a log has. `false` if it is anything else, and
+    /// nothing is done.
+    #[inline]
+    pub(crate) fn append_plain(
+        &mut self,
+        (timestamp, start): (Timestamp, Timestamp),
+        value: f64,
+        rules: ChunkRules,
+    ) -> bool {
+        let count = self.open.count();
+        let goes_on = count > 0
+            && count != rules.samples / 4
+            && count < rules.samples.saturating_mul(2)
+            && timestamp > self.open.timestamp()
+            && timestamp < self.next_at
+            && self.bytes.len() <= FLOAT_CHUNK_BYTES_MAX
+            && !self
+                .open
+                .must_change(rules.encodings.floats, rules.encodings.store_starts)
+            && self.cold.is_none();
+        if goes_on {
+            self.sequence = SETTLED;
+            self.open.append(&mut self.bytes, (timestamp, start), value);
+        }
+        goes_on
     }
 
     fn append_float(
