@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use model::{Labels, Timestamp};
+use model::{Exemplar, Labels, Timestamp};
 use storage::AppendError;
 
 /// A kept exemplar.
@@ -11,9 +11,9 @@ pub(crate) struct Kept {
     pub(crate) series_ref: u64,
     /// Labels of its series, which may leave the head before its exemplars do.
     pub(crate) series: Labels,
+    /// Its own time, or that of its sample.
     pub(crate) timestamp: Timestamp,
-    pub(crate) value: f64,
-    pub(crate) labels: Labels,
+    pub(crate) exemplar: Exemplar,
 }
 
 /// Exemplars of all series in order of arrival; the oldest make room.
@@ -43,7 +43,7 @@ impl ExemplarRing {
                 .sum()
         };
         let series = self.newest.values().map(|(newest, _)| text(&newest.series));
-        let labels = self.ring.iter().map(|kept| text(&kept.labels));
+        let labels = self.ring.iter().map(|kept| text(&kept.exemplar.labels));
         self.ring.capacity() * size_of::<Kept>()
             + self.newest.capacity() * (size_of::<(u64, Kept, usize)>() + 1)
             + series.chain(labels).sum::<usize>()
@@ -64,7 +64,8 @@ impl ExemplarRing {
     }
 
     /// Whether an exemplar would be kept.
-    pub(crate) fn check(&self, exemplar: &Kept) -> Result<(), AppendError> {
+    pub(crate) fn check(&self, kept: &Kept) -> Result<(), AppendError> {
+        let exemplar = &kept.exemplar;
         let labels = exemplar.labels.iter();
         let chars: usize = labels
             .map(|(n, v)| n.chars().count() + v.chars().count())
@@ -72,21 +73,19 @@ impl ExemplarRing {
         if chars > model::exemplar::EXEMPLAR_LABELS_CHARS_MAX {
             return Err(AppendError::ExemplarLabelsTooLong);
         }
-        let Some((newest, _)) = self.newest.get(&exemplar.series_ref) else {
+        let Some((newest, _)) = self.newest.get(&kept.series_ref) else {
             return Ok(());
         };
-        let same = newest.timestamp == exemplar.timestamp
-            && newest.value.to_bits() == exemplar.value.to_bits()
-            && newest.labels == exemplar.labels;
-        if same {
+        if exemplar.repeats(kept.timestamp, &newest.exemplar, newest.timestamp) {
             return Err(AppendError::DuplicateExemplar);
         }
         // The reference's order: time, then value, then the hash of the labels.
-        let order = exemplar
+        let last = &newest.exemplar;
+        let order = kept
             .timestamp
             .cmp(&newest.timestamp)
-            .then(exemplar.value.total_cmp(&newest.value))
-            .then(exemplar.labels.hash64().cmp(&newest.labels.hash64()));
+            .then(exemplar.value.total_cmp(&last.value))
+            .then(exemplar.labels.hash64().cmp(&last.labels.hash64()));
         if order.is_lt() {
             Err(AppendError::OutOfOrderExemplar)
         } else {
@@ -159,17 +158,40 @@ impl ExemplarRing {
 mod tests {
     use super::*;
 
+    fn kept(series_ref: u64, timestamp: Timestamp, own_time: Option<Timestamp>) -> Kept {
+        Kept {
+            series_ref,
+            series: Labels::empty(),
+            timestamp,
+            exemplar: Exemplar {
+                labels: Labels::empty(),
+                value: 1.0,
+                timestamp: own_time,
+            },
+        }
+    }
+
+    #[test]
+    fn what_is_shown_again_without_a_time_is_kept_once() {
+        let mut ring = ExemplarRing::new(10);
+        assert!(ring.push(kept(1, 10, None)));
+        assert!(!ring.push(kept(1, 20, None)));
+        assert!(ring.push(kept(2, 20, None)));
+        // With a time of its own it is another one, and may come again with another time.
+        assert!(ring.push(kept(1, 30, Some(30))));
+        assert!(!ring.push(kept(1, 30, Some(30))));
+        assert!(ring.push(kept(1, 31, Some(31))));
+        let mut other = kept(2, 40, None);
+        other.exemplar.value = 2.0;
+        assert!(ring.push(other));
+        assert_eq!(ring.len(), (5, 2));
+    }
+
     #[test]
     fn a_smaller_ring_keeps_the_newest() {
         let mut ring = ExemplarRing::new(10);
         for timestamp in 0..10 {
-            let taken = ring.push(Kept {
-                series_ref: timestamp as u64 % 3,
-                series: Labels::empty(),
-                timestamp,
-                value: 1.0,
-                labels: Labels::empty(),
-            });
+            let taken = ring.push(kept(timestamp as u64 % 3, timestamp, Some(timestamp)));
             assert!(taken);
         }
         assert_eq!(ring.len(), (10, 3));
@@ -181,15 +203,7 @@ mod tests {
         ring.resize(0);
         assert_eq!((ring.len(), ring.len_max()), ((0, 0), 0));
         ring.resize(1);
-        let mut push = |timestamp| {
-            ring.push(Kept {
-                series_ref: 0,
-                series: Labels::empty(),
-                timestamp,
-                value: 1.0,
-                labels: Labels::empty(),
-            })
-        };
+        let mut push = |timestamp| ring.push(kept(0, timestamp, Some(timestamp)));
         assert!(push(20) && push(21));
         assert_eq!(times(&ring), [21]);
     }

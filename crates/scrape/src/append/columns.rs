@@ -33,6 +33,8 @@ pub(super) struct Origin {
     pub(super) text: TextRef,
     /// Whether its line was unknown before.
     pub(super) new: bool,
+    /// Whether the series is to end when the next scrape does not have it.
+    pub(super) tracked: bool,
 }
 
 impl Columns {
@@ -73,7 +75,7 @@ impl Columns {
         self.values.push(series.value);
         self.origins.push(origin);
         if let Some(raw) = &series.exemplar {
-            self.push_exemplar(position as u32, raw, time);
+            self.push_exemplar(position as u32, raw);
         }
     }
 
@@ -85,13 +87,10 @@ impl Columns {
         }
     }
 
-    /// Adds an exemplar of the sample at `position`; `time` is that of the sample.
-    pub(super) fn push_exemplar(&mut self, position: u32, raw: &RawExemplar<'_>, time: Timestamp) {
+    /// Adds an exemplar of the sample at `position`.
+    pub(super) fn push_exemplar(&mut self, position: u32, raw: &RawExemplar<'_>) {
         match raw.to_exemplar() {
-            Ok(mut exemplar) => {
-                exemplar.timestamp.get_or_insert(time);
-                self.exemplars.push((position, exemplar));
-            }
+            Ok(exemplar) => self.exemplars.push((position, exemplar)),
             Err(err) => {
                 tracing::debug!(
                     component = "scrape manager",

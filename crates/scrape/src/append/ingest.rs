@@ -255,7 +255,7 @@ impl Run<'_, '_> {
         }
         let first = self.columns.exemplars.len();
         for raw in native.exemplars {
-            self.columns.push_exemplar(position, &raw, self.time);
+            self.columns.push_exemplar(position, &raw);
         }
         // The store refuses exemplars that are older than one before.
         if let Some(exemplars) = self.columns.exemplars.get_mut(first..) {
@@ -283,10 +283,8 @@ impl Run<'_, '_> {
         if !self.admits(series.value, time, fits) {
             return;
         }
-        if own_time.is_none() || self.context.options.track_timestamps_staleness {
-            self.scan.track(found.id);
-        }
-        let origin = self.origin(found.id, series.text, false);
+        let tracked = self.track(found.id, own_time);
+        let origin = self.origin(found.id, series.text, false, tracked);
         self.push(reference, origin, series, own_time);
     }
 
@@ -316,23 +314,46 @@ impl Run<'_, '_> {
         if !self.admits(series.value, own_time.unwrap_or(self.time), fits) {
             return Ok(());
         }
+        let oldest = appender.oldest_taken();
+        if own_time
+            .zip(oldest)
+            .is_some_and(|(time, oldest)| time < oldest)
+        {
+            // Its series need not come into being for that.
+            self.refusals.out_of_bounds += 1;
+            self.context.metrics.out_of_bounds.inc();
+            return Ok(());
+        }
         let reference = appender.series(&labels)?;
         let known = Some((reference, metric_type));
         let id = self.scan.insert(hash, series.text.len(), known);
-        if own_time.is_none() || self.context.options.track_timestamps_staleness {
-            self.scan.track(id);
-        }
+        let tracked = self.track(id, own_time);
         self.counts.series_added += 1;
-        let origin = self.origin(id, series.text, true);
+        let origin = self.origin(id, series.text, true, tracked);
         self.push(reference, origin, series, own_time);
         Ok(())
     }
 
+    /// Tracks the series of a sample, unless that has a time of its own and the job does not want
+    /// such series to end; whether it did.
+    fn track(&mut self, entry: EntryId, own_time: Option<Timestamp>) -> bool {
+        let wanted = own_time.is_none() || self.context.options.track_timestamps_staleness;
+        if wanted {
+            self.scan.track(entry);
+        }
+        wanted
+    }
+
     /// Where the sample read last comes from.
-    fn origin(&self, entry: EntryId, text: &[u8], new: bool) -> Origin {
+    fn origin(&self, entry: EntryId, text: &[u8], new: bool, tracked: bool) -> Origin {
         let number = self.counts.scraped.saturating_sub(1);
         let text = TextRef::new(self.format, self.body, text, number);
-        Origin { entry, text, new }
+        Origin {
+            entry,
+            text,
+            new,
+            tracked,
+        }
     }
 
     fn push(
@@ -381,6 +402,8 @@ impl Run<'_, '_> {
     /// Counts what was not taken; the positions whose series the store has dropped meanwhile.
     fn count_refused(&mut self, results: Vec<(u32, AppendError)>) -> Result<Vec<u32>, Error> {
         let mut unknown = Vec::new();
+        let refused: Vec<u32> = results.iter().map(|(position, _)| *position).collect();
+        let mut untracked = Vec::new();
         for (position, reason) in results {
             let metrics = &self.context.metrics;
             match reason {
@@ -407,10 +430,29 @@ impl Run<'_, '_> {
                     self.counts.series_added = self.counts.series_added.saturating_sub(1);
                 } else {
                     self.scan.untrack(origin.entry);
+                    untracked.push(origin.entry);
                 }
             }
         }
+        untracked.sort_unstable();
+        self.track_others_of(&untracked, &refused);
         Ok(unknown)
+    }
+
+    /// A series of which one sample was refused and another one was not stays tracked. Both lists
+    /// are sorted.
+    fn track_others_of(&mut self, entries: &[EntryId], refused: &[u32]) {
+        if entries.is_empty() {
+            return;
+        }
+        for (position, origin) in (0_u32..).zip(&self.columns.origins) {
+            if origin.tracked
+                && entries.binary_search(&origin.entry).is_ok()
+                && refused.binary_search(&position).is_err()
+            {
+                self.scan.track(origin.entry);
+            }
+        }
     }
 
     /// Appends the samples at `positions` with their series resolved anew.

@@ -57,6 +57,32 @@ async fn vanished_series_and_unread_ones_get_markers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_series_of_which_one_sample_is_refused_goes_on_with_the_other() {
+    // The store refuses what is older than the newest sample.
+    let twice = "a 1 1700000000000\na 2 1600000000000\n";
+    let address = serve(vec![ok(twice), ok(twice), ok("b 1\n")]).await;
+    let scraping = Scraping::of(&address, |options| {
+        options.track_timestamps_staleness = true
+    });
+    let transactions = scraping.transactions(3).await;
+    assert_eq!(value(&transactions[1], "a"), Some(1.0));
+    assert!(!transactions[1].iter().any(|(_, _, value)| is_stale(*value)));
+    assert!(stale(&transactions[2], "a"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_that_are_too_old_make_no_series() {
+    let address = serve(vec![ok("a 1 1000\nb 1\n")]).await;
+    let scraping = Scraping::before_open(&address, 1 << 20, |_| {});
+    scraping.store.refuse_before(2000);
+    scraping.open();
+    let transactions = scraping.transactions(2).await;
+    assert_eq!(value(&transactions[0], "b"), Some(1.0));
+    assert_eq!(value(&transactions[0], "scrape_series_added"), Some(1.0));
+    assert!(!scraping.store.has_series("a"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_request_ends_all_series() {
     let failed = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n".to_vec();
     let address = serve(vec![ok("a 1\nb 2\n"), failed]).await;

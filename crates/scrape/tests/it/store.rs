@@ -30,6 +30,7 @@ struct Inner {
     histograms: Vec<Native>,
     /// References that were given out so far and are unknown now.
     forgotten: u64,
+    oldest_taken: Option<Timestamp>,
 }
 
 impl Store {
@@ -48,6 +49,20 @@ impl Store {
     /// The native histograms committed so far.
     pub(crate) fn histograms(&self) -> Vec<Native> {
         self.inner.lock().histograms.clone()
+    }
+
+    /// Says that samples before `time` are refused.
+    pub(crate) fn refuse_before(&self, time: Timestamp) {
+        self.inner.lock().oldest_taken = Some(time);
+    }
+
+    /// Whether a series with this name was made.
+    pub(crate) fn has_series(&self, name: &str) -> bool {
+        let inner = self.inner.lock();
+        inner
+            .series
+            .keys()
+            .any(|labels| labels.value("__name__") == Some(name))
     }
 
     pub(crate) fn exemplars(&self) -> usize {
@@ -114,6 +129,10 @@ impl Appender for Transaction {
         }
         self.exemplars += batch.exemplars.len();
         Ok(())
+    }
+
+    fn oldest_taken(&self) -> Option<Timestamp> {
+        self.store.inner.lock().oldest_taken
     }
 
     fn update_metadata(&mut self, _: SeriesRef, _: &Metadata) -> Result<(), AppendError> {

@@ -94,11 +94,10 @@ impl AgentAppender {
             return Err(AppendError::ExemplarLabelsTooLong);
         }
         let is_new = self.shared.series.with(series_ref, |series| {
-            let same = series.last_exemplar.as_ref().is_some_and(|last| {
-                last.0 == timestamp
-                    && last.1.value.to_bits() == exemplar.value.to_bits()
-                    && last.1.labels == exemplar.labels
-            });
+            let same = series
+                .last_exemplar
+                .as_ref()
+                .is_some_and(|last| exemplar.repeats(timestamp, &last.1, last.0));
             if !same {
                 series.last_exemplar = Some(Box::new((timestamp, exemplar.clone())));
                 series.pins += 1;

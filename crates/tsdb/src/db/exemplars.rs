@@ -48,9 +48,8 @@ impl Db {
         for kept in ring.range(mint, maxt) {
             if let Some(series) = found.get_mut(&kept.series_ref) {
                 series.exemplars.push(Exemplar {
-                    labels: kept.labels.clone(),
-                    value: kept.value,
                     timestamp: Some(kept.timestamp),
+                    ..kept.exemplar.clone()
                 });
             }
         }

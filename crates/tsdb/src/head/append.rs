@@ -33,7 +33,7 @@ pub(crate) struct HeadAppender {
     samples: Vec<(u32, SampleEntry)>,
     histograms: Vec<(u32, HistogramEntry)>,
     /// With the labels of their series.
-    exemplars: Vec<(Labels, ExemplarEntry)>,
+    exemplars: Vec<Kept>,
     metadata: Vec<(u32, u64, Arc<Metadata>)>,
     /// Series whose labels the log may not have yet.
     unlogged: Vec<u32>,
@@ -225,14 +225,11 @@ impl HeadAppender {
         let series = self
             .exemplar_series(&head, &ring, series_ref.0)
             .ok_or(AppendError::UnknownSeries)?;
-        let labels = exemplar.labels.clone();
-        let value = exemplar.value;
         let kept = Kept {
             series_ref: series_ref.0,
-            series: series.clone(),
+            series,
             timestamp,
-            value,
-            labels: labels.clone(),
+            exemplar: exemplar.clone(),
         };
         if let Err(refused) = ring.check(&kept) {
             if refused == AppendError::OutOfOrderExemplar {
@@ -240,15 +237,7 @@ impl HeadAppender {
             }
             return Err(refused);
         }
-        self.exemplars.push((
-            series,
-            ExemplarEntry {
-                series_ref: series_ref.0,
-                timestamp,
-                value,
-                labels,
-            },
-        ));
+        self.exemplars.push(kept);
         Ok(())
     }
 
@@ -312,7 +301,12 @@ impl HeadAppender {
             let entries: Vec<_> = self
                 .exemplars
                 .iter()
-                .map(|(_, entry)| entry.clone())
+                .map(|kept| ExemplarEntry {
+                    series_ref: kept.series_ref,
+                    timestamp: kept.timestamp,
+                    value: kept.exemplar.value,
+                    labels: kept.exemplar.labels.clone(),
+                })
                 .collect();
             records.push(encode_exemplars(&entries));
         }
@@ -445,20 +439,8 @@ impl HeadAppender {
             return;
         }
         let mut ring = self.head.exemplars.write();
-        for (series, entry) in self.exemplars.drain(..) {
-            let ExemplarEntry {
-                series_ref,
-                timestamp,
-                value,
-                labels,
-            } = entry;
-            if ring.push(Kept {
-                series_ref,
-                series,
-                timestamp,
-                value,
-                labels,
-            }) {
+        for kept in self.exemplars.drain(..) {
+            if ring.push(kept) {
                 self.head.metrics.exemplars_appended.inc();
             }
         }

@@ -205,8 +205,8 @@ impl Head {
             .map(|kept| ExemplarEntry {
                 series_ref: kept.series_ref,
                 timestamp: kept.timestamp,
-                value: kept.value,
-                labels: kept.labels.clone(),
+                value: kept.exemplar.value,
+                labels: kept.exemplar.labels.clone(),
             })
             .collect()
     }

@@ -18,7 +18,7 @@ use std::thread;
 
 use model::histogram::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX};
 use model::sample::Value;
-use model::{Metadata, Timestamp};
+use model::{Exemplar, Metadata, Timestamp};
 use stdx::cancel::CancelToken;
 
 use super::checkpoint::Expired;
@@ -300,8 +300,11 @@ impl Replay<'_> {
             series_ref,
             series,
             timestamp,
-            value,
-            labels,
+            exemplar: Exemplar {
+                labels,
+                value,
+                timestamp: Some(timestamp),
+            },
         });
     }
 
