@@ -6,14 +6,22 @@ use std::path::Path;
 use base64::Engine as _;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use tokio::time::Instant;
+
 use crate::error::Failure;
+use crate::oauth2::TokenSource;
 use crate::options::{Auth, ClientOptions, Text};
 
 /// Most bytes a file with a credential may have.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// The headers that `options` add to a request, secrets marked as such.
-pub(crate) async fn headers(options: &ClientOptions) -> Result<HeaderMap, Failure> {
+/// The headers that `options` add to a request, secrets marked as such. `tokens` gives those of
+/// OAuth 2.0.
+pub(crate) async fn headers(
+    options: &ClientOptions,
+    tokens: Option<&TokenSource>,
+    deadline: Instant,
+) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for (name, text) in &options.headers {
         let value = read(text, "header").await?;
@@ -34,6 +42,10 @@ pub(crate) async fn headers(options: &ClientOptions) -> Result<HeaderMap, Failur
             let credentials = read(credentials, "authorization credentials").await?;
             Some(format!("{kind} {credentials}"))
         }
+        Auth::OAuth2(_) => match tokens {
+            Some(tokens) => Some(tokens.authorization(deadline).await?),
+            None => None,
+        },
     };
     if let Some(text) = authorization {
         headers.insert(AUTHORIZATION, header_value(&text)?);
@@ -41,7 +53,7 @@ pub(crate) async fn headers(options: &ClientOptions) -> Result<HeaderMap, Failur
     Ok(headers)
 }
 
-fn header_value(text: &str) -> Result<HeaderValue, Failure> {
+pub(crate) fn header_value(text: &str) -> Result<HeaderValue, Failure> {
     // The message must not repeat the value.
     let mut value = HeaderValue::from_str(text)
         .map_err(|_| Failure::Credentials("net/http: invalid header field value".to_owned()))?;
@@ -49,7 +61,7 @@ fn header_value(text: &str) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-async fn read(text: &Text, what: &str) -> Result<String, Failure> {
+pub(crate) async fn read(text: &Text, what: &str) -> Result<String, Failure> {
     match text {
         Text::Inline(secret) => Ok(secret.expose().to_owned()),
         Text::File(path) => {
