@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, LOCATION,
-    PROXY_AUTHORIZATION, USER_AGENT,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION,
+    PROXY_AUTHORIZATION, REFERER, USER_AGENT,
 };
 use http::{Method, StatusCode};
 use http_body_util::Full;
@@ -139,9 +139,9 @@ impl Connection {
         let first_url = request.url.clone();
         let mut request = request;
         let mut redirects = 0;
+        // Once lost, trust does not come back, not even at the first host.
+        let mut credentials = true;
         loop {
-            let credentials =
-                redirects == 0 || redirect::keeps_credentials(&first_url, &request.url);
             let sent = self.send_one(&request, credentials, deadline).await;
             let response =
                 sent.map_err(|failure| Error::request(&request.method, &request.url, failure))?;
@@ -168,10 +168,16 @@ impl Connection {
                 request.headers.remove(CONTENT_TYPE);
                 request.headers.remove(CONTENT_LENGTH);
             }
-            if !redirect::keeps_credentials(&first_url, &url) {
-                request.headers.remove(AUTHORIZATION);
-                request.headers.remove(COOKIE);
+            credentials &= redirect::keeps_credentials(&first_url, &url);
+            if !credentials {
+                for name in &redirect::CREDENTIALS {
+                    request.headers.remove(name);
+                }
             }
+            match redirect::referer(&request.url, &url) {
+                Some(referer) => request.headers.insert(REFERER, referer),
+                None => request.headers.remove(REFERER),
+            };
             request.method = method;
             request.url = url;
         }
@@ -269,12 +275,20 @@ impl Shared {
         let mut headers = request.headers.clone();
         headers.insert(USER_AGENT, self.user_agent.clone());
         headers.insert(HOST, host_header(&request.url)?);
+        let mut added = auth::configured(&self.options).await?;
         if credentials {
-            let added = auth::headers(&self.options, self.tokens.as_ref(), deadline).await?;
-            for (name, value) in &added {
-                if !request.headers.contains_key(name) {
-                    headers.append(name, value.clone());
-                }
+            let tokens = self.tokens.as_ref();
+            if let Some(value) = auth::authorization(&self.options, tokens, deadline).await? {
+                added.insert(AUTHORIZATION, value);
+            }
+        } else {
+            for name in &redirect::CREDENTIALS {
+                added.remove(name);
+            }
+        }
+        for (name, value) in &added {
+            if !request.headers.contains_key(name) {
+                headers.append(name, value.clone());
             }
         }
         Ok(headers)

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::error::Failure;
 use crate::proxy::connect::{self, Manners};
-use crate::proxy::{Kind, Proxy};
+use crate::proxy::{Kind, Proxy, socks};
 use crate::tls::{self, Sessions, Tls};
 
 /// Scheme, host and port: what a connection can be used for.
@@ -98,7 +98,9 @@ impl Dialer<'_> {
         let stream = connect(&proxy.host, proxy.port).await.map_err(of_proxy)?;
         if proxy.kind != Kind::Https {
             let mut stream = stream;
-            if !proxy.forwards(self.origin) {
+            if proxy.kind == Kind::Socks5 {
+                socks::connect(&mut stream, proxy, self.origin).await?;
+            } else if !proxy.forwards(self.origin) {
                 connect::tunnel(&mut stream, proxy, self.origin, &self.manners).await?;
             }
             return self.finish(stream).await;

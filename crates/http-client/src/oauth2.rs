@@ -6,141 +6,28 @@
 
 mod answer;
 mod assertion;
+mod options;
 
 use base64::Engine as _;
 use bytes::Bytes;
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
-use yaml::{Secret, Tree};
+use yaml::Secret;
 
 use self::answer::{Answer, BYTES_MAX, Token};
+pub use self::options::{Grant, OAuth2Options, Signature};
 use crate::auth;
-use crate::config::{JWT_BEARER, Oauth2};
+use crate::config::JWT_BEARER;
 use crate::error::{Error, Failure};
-use crate::options::{Auth, ClientOptions, Text, TlsOptions, text};
-use crate::proxy::ProxyOptions;
+use crate::options::{Auth, ClientOptions};
 use crate::{Client, Request};
 
 /// How long before its end a token is not used any more.
 const RENEW_BEFORE: Duration = Duration::from_secs(10);
-
-/// Where tokens come from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OAuth2Options {
-    /// Client.
-    pub client_id: String,
-    /// Its secret, or with [`Grant::JwtBearer`] the key in PEM that signs for it.
-    pub secret: Text,
-    /// What is shown for a token.
-    pub grant: Grant,
-    /// What the token is to be good for.
-    pub scopes: Vec<String>,
-    /// Where it is asked for.
-    pub token_url: String,
-    /// More form fields; with [`Grant::ClientCredentials`] only.
-    pub endpoint_params: Vec<(String, String)>,
-    /// TLS to the token server.
-    pub tls: TlsOptions,
-    /// Proxies to the token server.
-    pub proxy: ProxyOptions,
-}
-
-/// What is shown for a token.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Grant {
-    /// Id and secret of the client.
-    ClientCredentials,
-    /// An assertion that the client signs.
-    JwtBearer {
-        /// How it is signed.
-        signature: Signature,
-        /// Id of the key; empty for none.
-        key_id: String,
-        /// Who asserts; the client if empty.
-        iss: String,
-        /// Whom it is for; the token's URL if empty.
-        audience: String,
-        /// More claims.
-        claims: Map<String, Value>,
-    },
-}
-
-/// RSA signatures of assertions (RFC 7518, 3.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signature {
-    /// With SHA-256.
-    Rs256,
-    /// With SHA-384.
-    Rs384,
-    /// With SHA-512.
-    Rs512,
-}
-
-impl From<&Oauth2> for OAuth2Options {
-    /// From a validated configuration.
-    fn from(config: &Oauth2) -> Self {
-        let asserts = config.grant_type == JWT_BEARER;
-        let (inline, file) = match asserts {
-            true => (
-                &config.client_certificate_key,
-                &config.client_certificate_key_file,
-            ),
-            false => (&config.client_secret, &config.client_secret_file),
-        };
-        let claims = config.claims.iter();
-        let grant = match asserts {
-            false => Grant::ClientCredentials,
-            true => Grant::JwtBearer {
-                signature: match config.signature_algorithm.as_str() {
-                    "RS384" => Signature::Rs384,
-                    "RS512" => Signature::Rs512,
-                    _ => Signature::Rs256,
-                },
-                key_id: config.client_certificate_key_id.clone(),
-                iss: config.iss.clone(),
-                audience: config.audience.clone(),
-                claims: claims
-                    .map(|(name, value)| (name.clone(), json(value)))
-                    .collect(),
-            },
-        };
-        Self {
-            client_id: config.client_id.clone(),
-            secret: text(inline, file),
-            grant,
-            scopes: config.scopes.clone(),
-            token_url: config.token_url.clone(),
-            endpoint_params: config.endpoint_params.clone().into_iter().collect(),
-            tls: TlsOptions::from(&config.tls_config),
-            proxy: ProxyOptions::from(&config.proxy),
-        }
-    }
-}
-
-/// A value of the configuration as JSON has it; numbers that JSON does not have become null.
-fn json(tree: &Tree) -> Value {
-    let pairs = |pairs: &[(String, Tree)]| {
-        let pairs = pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), json(value)));
-        Value::Object(pairs.collect())
-    };
-    match tree {
-        Tree::Null => Value::Null,
-        Tree::Bool(value) => Value::from(*value),
-        Tree::Int(value) => Value::from(*value),
-        Tree::Uint(value) => Value::from(*value),
-        Tree::Float(value) => Value::from(*value),
-        Tree::Text(value) => Value::from(value.as_str()),
-        Tree::Sequence(values) | Tree::FlowSequence(values) => values.iter().map(json).collect(),
-        Tree::Record(values) | Tree::Map(values) => pairs(values),
-    }
-}
 
 fn form(fields: &[(&str, String)]) -> String {
     Serializer::new(String::new()).extend_pairs(fields).finish()
@@ -233,12 +120,11 @@ impl TokenSource {
         let sign = move || assertion::sign(&options, &secret);
         let signed = tokio::task::spawn_blocking(sign).await;
         let assertion = signed.map_err(|err| Failure::Token(err.to_string()))??;
-        let fields = [
-            ("assertion", assertion),
+        let fields = self.fields(vec![
             ("grant_type", JWT_BEARER.to_owned()),
-        ];
-        let hidden = [fields[0].1.clone()];
-        let asked = self.ask(form(&fields), None, &hidden, deadline).await;
+            ("assertion", assertion.clone()),
+        ])?;
+        let asked = self.ask(fields, None, &[assertion], deadline).await;
         asked.map_err(|failure| match failure {
             Failure::Token(text) if text.starts_with("oauth2: ") => Failure::Token(text),
             Failure::Timeout => Failure::Timeout,
@@ -278,20 +164,7 @@ impl TokenSource {
         deadline: Instant,
     ) -> Result<Token, Failure> {
         let id = &self.options.client_id;
-        let mut fields = vec![("grant_type", "client_credentials".to_owned())];
-        if !self.options.scopes.is_empty() {
-            fields.push(("scope", self.options.scopes.join(" ")));
-        }
-        for (name, value) in &self.options.endpoint_params {
-            match fields.iter_mut().find(|(field, _)| field == name) {
-                Some((field, old)) if *field == "grant_type" => old.clone_from(value),
-                Some(_) => {
-                    let text = format!("oauth2: cannot overwrite parameter {name:?}");
-                    return Err(Failure::Token(text));
-                }
-                None => fields.push((name, value.clone())),
-            }
-        }
+        let mut fields = self.fields(vec![("grant_type", "client_credentials".to_owned())])?;
         let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let pair = format!("{}:{}", encode(id), encode(secret));
         let pair = base64::engine::general_purpose::STANDARD.encode(pair);
@@ -306,16 +179,34 @@ impl TokenSource {
                 fields.push(("client_secret", secret.to_owned()));
             }
         }
-        // In the order the reference has them.
-        fields.sort();
-        let form = form(&fields);
-        self.ask(form, authorization, &hidden, deadline).await
+        self.ask(fields, authorization, &hidden, deadline).await
+    }
+
+    /// `fields` with those of the configuration, which may replace the grant's type only.
+    fn fields<'a>(
+        &'a self,
+        mut fields: Vec<(&'a str, String)>,
+    ) -> Result<Vec<(&'a str, String)>, Failure> {
+        if !self.options.scopes.is_empty() {
+            fields.push(("scope", self.options.scopes.join(" ")));
+        }
+        for (name, value) in &self.options.endpoint_params {
+            match fields.iter_mut().find(|(field, _)| field == name) {
+                Some((field, old)) if *field == "grant_type" => old.clone_from(value),
+                Some(_) => {
+                    let text = format!("oauth2: cannot overwrite parameter {name:?}");
+                    return Err(Failure::Token(text));
+                }
+                None => fields.push((name, value.clone())),
+            }
+        }
+        Ok(fields)
     }
 
     /// `hidden`: what no error may show, should the server repeat it.
     async fn ask(
         &self,
-        form: String,
+        mut fields: Vec<(&str, String)>,
         authorization: Option<HeaderValue>,
         hidden: &[String],
         deadline: Instant,
@@ -325,7 +216,9 @@ impl TokenSource {
             Url::parse(text).map_err(|err| Failure::Token(format!("parse {text:?}: {err}")))?;
         let mut request = Request::get(url);
         request.method = Method::POST;
-        request.body = Bytes::from(form);
+        // In the order the reference has them.
+        fields.sort();
+        request.body = Bytes::from(form(&fields));
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers.insert(CONTENT_TYPE, kind);
         if let Some(authorization) = authorization {

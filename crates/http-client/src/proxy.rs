@@ -2,7 +2,7 @@
 
 mod bypass;
 pub(crate) mod connect;
-mod socks;
+pub(crate) mod socks;
 
 use base64::Engine as _;
 use http::header::HeaderValue;
@@ -149,10 +149,10 @@ impl Proxy {
         let url = with_host(text).or_else(|| with_host(&format!("http://{text}")));
         let url = url.ok_or("invalid proxy address")?;
         let (kind, default_port) = match url.scheme() {
-            "http" => (Kind::Http, 80),
             "https" => (Kind::Https, 443),
             "socks5" | "socks5h" => (Kind::Socks5, 1080),
-            other => return Err(format!("proxy: unknown scheme: {other}")),
+            // As in the reference, whatever else is written.
+            _ => (Kind::Http, 80),
         };
         let host = match url.host() {
             Some(Host::Domain(name)) => name.to_owned(),
@@ -220,7 +220,7 @@ mod tests {
         check("p:3128", Kind::Http, "p", 3128);
         check("127.0.0.1:3128", Kind::Http, "127.0.0.1", 3128);
         check("socks5://[::1]", Kind::Socks5, "::1", 1080);
-        assert_eq!(parse("ftp://p").unwrap_err(), "proxy: unknown scheme: ftp");
+        check("ftp://p:1", Kind::Http, "p", 1);
         assert_eq!(parse("").unwrap_err(), "invalid proxy address");
     }
 

@@ -67,7 +67,7 @@ impl Tls {
             built: Mutex::new(None),
         };
         if tls.options != TlsOptions::default() {
-            tls.refresh()?;
+            tls.refresh("specified ")?;
         }
         Ok(tls)
     }
@@ -81,7 +81,7 @@ impl Tls {
         }
         let tls = self.clone();
         // Reads files, and parses certificates if they changed.
-        let read = tokio::task::spawn_blocking(move || tls.refresh()).await;
+        let read = tokio::task::spawn_blocking(move || tls.refresh("")).await;
         read.map_err(|err| format!("tls: {err}"))?
     }
 
@@ -104,13 +104,17 @@ impl Tls {
                 .is_some_and(|(c, k)| is_file(c) || is_file(k))
     }
 
-    fn refresh(&self) -> Result<Arc<Sessions>, String> {
+    /// `of`: how the client's certificate is called in errors.
+    fn refresh(&self, of: &str) -> Result<Arc<Sessions>, String> {
         let ca = match &self.options.ca {
             Some(text) => Some(read(text, "CA cert")?),
             None => None,
         };
         let identity = match &self.options.identity {
-            Some((cert, key)) => Some((read(cert, "client cert")?, read(key, "client key")?)),
+            Some((cert, key)) => {
+                let cert = read(cert, &format!("{of}client cert"))?;
+                Some((cert, read(key, &format!("{of}client key"))?))
+            }
             None => None,
         };
         let material = Material { ca, identity };

@@ -1,9 +1,9 @@
-//! Through a proxy to a target: CONNECT (RFC 9110, 9.3.6), or SOCKS.
+//! Through a proxy to a target: CONNECT (RFC 9110, 9.3.6).
 
 use http::header::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{Kind, Proxy, socks};
+use super::Proxy;
 use crate::dial::{Origin, authority};
 use crate::error::Failure;
 
@@ -30,9 +30,6 @@ pub(crate) async fn tunnel<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    if proxy.kind == Kind::Socks5 {
-        return socks::connect(stream, proxy, origin).await;
-    }
     let request = request(proxy, origin, manners)?;
     stream.write_all(&request).await.map_err(broken)?;
     let mut answer = Vec::new();
@@ -47,10 +44,7 @@ where
         let mut piece = [0; 1024];
         let count = stream.read(&mut piece).await.map_err(broken)?;
         if count == 0 {
-            return Err(match answer.is_empty() {
-                true => Failure::Closed,
-                false => Failure::Transport("unexpected EOF".to_owned()),
-            });
+            return Err(Failure::Transport("unexpected EOF".to_owned()));
         }
         answer.extend_from_slice(piece.get(..count).unwrap_or_default());
     }
@@ -62,7 +56,7 @@ fn broken(err: std::io::Error) -> Failure {
         std::io::ErrorKind::ConnectionReset => {
             Failure::Transport("read: connection reset by peer".to_owned())
         }
-        std::io::ErrorKind::UnexpectedEof => Failure::Closed,
+        std::io::ErrorKind::UnexpectedEof => Failure::Transport("unexpected EOF".to_owned()),
         _ => Failure::Transport(err.to_string()),
     }
 }

@@ -9,7 +9,8 @@
 use std::io;
 use std::net::IpAddr;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{Proxy, User};
 use crate::dial::{Origin, authority};
@@ -24,14 +25,12 @@ const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
 /// Asks the proxy for a connection to `origin`.
-pub(super) async fn connect<S>(
-    stream: &mut S,
+pub(crate) async fn connect(
+    stream: &mut TcpStream,
     proxy: &Proxy,
     origin: &Origin,
-) -> Result<(), Failure>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> Result<(), Failure> {
+    let from = stream.peer_addr().map(|address| address.to_string());
     talk(stream, proxy.user.as_ref(), origin)
         .await
         .map_err(|err| {
@@ -39,16 +38,13 @@ where
                 io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
                 _ => err.to_string(),
             };
-            let from = authority(&proxy.host, proxy.port);
+            let from = from.unwrap_or_else(|_| authority(&proxy.host, proxy.port));
             let to = authority(&origin.host, origin.port);
             Failure::Transport(format!("socks connect tcp {from}->{to}: {reason}"))
         })
 }
 
-async fn talk<S>(stream: &mut S, user: Option<&User>, origin: &Origin) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn talk(stream: &mut TcpStream, user: Option<&User>, origin: &Origin) -> io::Result<()> {
     let greeting: &[u8] = match user {
         None => &[VERSION, 1, NO_LOGIN],
         Some(_) => &[VERSION, 2, NO_LOGIN, LOGIN],
@@ -87,10 +83,7 @@ fn check_version(version: u8) -> io::Result<()> {
     Err(io::Error::other(text))
 }
 
-async fn log_in<S>(stream: &mut S, user: &User) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn log_in(stream: &mut TcpStream, user: &User) -> io::Result<()> {
     let password = user.password.expose();
     let invalid = |_| io::Error::other("invalid username/password");
     let mut message = vec![1, u8::try_from(user.name.len()).map_err(invalid)?];

@@ -256,9 +256,9 @@ async fn an_assertion_is_signed_and_shown_for_a_token() {
     let (head, body) = asked.lock()[0].clone();
     assert!(!head.contains("authorization: "), "{head}");
     let fields: Vec<_> = url::form_urlencoded::parse(body.as_bytes()).collect();
-    assert_eq!(fields[1].0, "grant_type");
+    let names: Vec<_> = fields.iter().map(|(name, _)| name.as_ref()).collect();
+    assert_eq!(names, ["assertion", "grant_type", "scope", "x"]);
     assert_eq!(fields[1].1, "urn:ietf:params:oauth:grant-type:jwt-bearer");
-    assert_eq!(fields[0].0, "assertion");
     let (text, signature) = fields[0].1.rsplit_once('.').unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA384, key.public_key_raw())

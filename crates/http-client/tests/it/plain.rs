@@ -42,7 +42,7 @@ async fn credentials_and_headers_are_sent_and_read_anew() {
     };
     let missing = get(options.clone(), &url).await.unwrap_err().to_string();
     assert!(
-        missing.contains("unable to read authorization credentials file"),
+        missing.contains("unable to read authorization credentials: unable to read file /"),
         "{missing}"
     );
     for token in ["first", "second"] {
@@ -72,10 +72,21 @@ async fn redirects_do_not_carry_credentials_to_other_hosts() {
         }
     })
     .await;
-    let head = get(basic(), &format!("http://{redirecting}/"))
-        .await
-        .unwrap();
+    let headers = ["x-extra", "cookie"].map(|name| (name.to_owned(), Text::inline("1")));
+    let options = ClientOptions {
+        headers: headers.to_vec(),
+        ..basic()
+    };
+    let head = get(options, &format!("http://{redirecting}/")).await;
+    let head = head.unwrap();
     assert!(!head.contains("authorization"), "{head}");
+    assert!(!head.contains("cookie"), "{head}");
+    // What else is configured goes along, as in the reference.
+    assert!(head.contains("x-extra: 1\r\n"), "{head}");
+    assert!(
+        head.contains(&format!("referer: http://{redirecting}/\r\n")),
+        "{head}"
+    );
 }
 
 #[tokio::test]

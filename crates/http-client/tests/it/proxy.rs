@@ -171,7 +171,7 @@ async fn what_a_proxy_answers_to_connect_is_checked() {
     )
     .await;
     check("HTTP/1.1 503\r\n\r\n", "unknown status code").await;
-    check("", "EOF").await;
+    check("", "unexpected EOF").await;
     check("HTTP/1.1 200 OK\r\n", "unexpected EOF").await;
     check("hello\r\n\r\n", "malformed HTTP response \"hello\"").await;
     let mut huge = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
