@@ -11,7 +11,8 @@
 //! 6. the container's endpoint (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI`);
 //! 7. the machine's metadata service, version 2.
 //!
-//! Then roles are assumed: those of the profiles, and that of the configuration. Single sign-on and
+//! Then roles are assumed at STS (through the proxy that the environment names): those of the
+//! profiles, and that of the configuration. Single sign-on and
 //! `credential_process` are not built and refused by name.
 //!
 //! What is found is kept until shortly before it ends; one caller at a time asks, the others wait for
@@ -37,7 +38,7 @@ use self::sts::Sts;
 use crate::config::SigV4Config;
 pub use crate::sigv4::Credentials;
 use crate::sigv4::SignError;
-use crate::{BodyError, Client, ClientOptions, Request, Variables};
+use crate::{BodyError, Client, ClientOptions, ProxyOptions, Request, Variables};
 
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -146,7 +147,10 @@ pub struct AwsIdentity {
 struct Shared {
     options: AwsOptions,
     variables: Variables,
+    /// For the machine and the container, which no proxy stands before.
     client: Client,
+    /// For STS, through the proxy of the environment if there is one.
+    sts_client: Client,
     found: Mutex<Option<Found>>,
 }
 
@@ -168,10 +172,15 @@ impl AwsIdentity {
             follow_redirects: false,
             ..ClientOptions::default()
         };
+        let by_proxy = ClientOptions {
+            proxy: ProxyOptions::from_variables(&variables),
+            ..asking.clone()
+        };
         let shared = Shared {
             options,
             variables,
             client: Client::new(asking, user_agent)?,
+            sts_client: Client::new(by_proxy, user_agent)?,
             found: Mutex::new(None),
         };
         Ok(Self {
@@ -277,7 +286,7 @@ impl Shared {
     async fn sts(&self) -> Result<Sts<'_>, AwsError> {
         let region = self.configured_region().await?.ok_or(AwsError::NoRegion)?;
         let fips = self.options.use_fips_sts_endpoint;
-        Sts::new(&self.client, &self.variables, region, fips)
+        Sts::new(&self.sts_client, &self.variables, region, fips)
     }
 }
 

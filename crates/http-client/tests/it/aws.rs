@@ -179,6 +179,29 @@ async fn a_web_identity_token_is_exchanged() {
 }
 
 #[tokio::test]
+async fn roles_are_asked_for_through_the_environments_proxy() {
+    let (proxy, asked) = serve_text(|_| role_answer("R")).await;
+    let options = AwsOptions {
+        access_key: "C".to_owned(),
+        secret_key: Secret::new("s"),
+        role_arn: "r".to_owned(),
+        region: "eu-west-1".to_owned(),
+        ..AwsOptions::default()
+    };
+    let variables = Variables::of([
+        ("HTTP_PROXY", proxy.as_str()),
+        ("AWS_ENDPOINT_URL_STS", "http://sts.test/"),
+    ]);
+    let found = credentials(options, variables).await.unwrap();
+    assert_eq!(found.access_key_id, "R");
+    let asked = asked.lock()[0].clone();
+    assert!(
+        asked.starts_with("POST http://sts.test/ HTTP/1.1\r\n"),
+        "{asked}"
+    );
+}
+
+#[tokio::test]
 async fn refusals_are_told() {
     let (sts, _) = serve_text(|_| {
         let body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not &amp; you</Message>\
