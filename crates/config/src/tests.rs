@@ -122,14 +122,14 @@ fn errors_name_file_line_and_what_was_expected() {
 fn unbuilt_sections_are_named() {
     let config = load(
         "remote_write: [{url: http://x}]\nscrape_configs:\n- job_name: j\n  \
-         proxy_url: http://p\n  dns_sd_configs: [{names: [a]}]\n  static_configs: [{targets: [a]}]\n",
+         authorization: {credentials_ref: c}\n  dns_sd_configs: [{names: [a]}]\n  static_configs: [{targets: [a]}]\n",
     )
     .expect("valid");
     assert_eq!(
         config.not_built().expect("jobs"),
         [
             "remote_write",
-            "scrape_configs[j].proxy_url",
+            "scrape_configs[j].credentials_ref",
             "scrape_configs[j].dns_sd_configs"
         ]
     );
@@ -166,14 +166,24 @@ fn conversion_of_classic_histograms_is_not_built() {
 }
 
 #[test]
-fn client_options_of_http_discovery_are_not_built_either() {
-    assert_eq!(
-        names_of(
-            "",
-            "http_sd_configs: [{url: http://x, proxy_url: http://p}]"
-        ),
-        ["scrape_configs[j].http_sd_configs[0].proxy_url"]
-    );
+fn names_in_a_secret_manager_are_refused() {
+    let job = "http_sd_configs: [{url: http://x, tls_config: {ca_ref: c}}]";
+    let expected = ["scrape_configs[j].http_sd_configs[0].ca_ref"];
+    assert_eq!(names_of("", job), expected);
+    let job = "oauth2: {client_id: i, client_secret_ref: s, token_url: 'http://t'}";
+    assert_eq!(names_of("", job), ["scrape_configs[j].client_secret_ref"]);
+}
+
+#[test]
+fn proxies_and_oauth2_are_built() {
+    for option in [
+        "proxy_url: http://p, no_proxy: a, proxy_connect_header: {X: [y]}",
+        "proxy_from_environment: true",
+        "oauth2: {client_id: i, client_secret: s, token_url: 'http://t', proxy_url: http://p}",
+        "http_sd_configs: [{url: http://x, proxy_url: http://p}]",
+    ] {
+        assert!(names_of("", option).is_empty(), "{option}");
+    }
 }
 
 #[test]
