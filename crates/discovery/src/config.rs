@@ -40,7 +40,7 @@ mod triton;
 mod uyuni;
 mod vultr;
 
-use http_client::config::EndpointUrl;
+use http_client::config::{EndpointUrl, HttpClientConfig};
 use yaml::Entries;
 
 pub use aws::AwsSdConfig;
@@ -304,16 +304,38 @@ impl SdConfigs {
     /// Keys of the lists that have entries and whose mechanism is not built yet, and options of
     /// built ones that are not.
     pub fn not_built(&self) -> Vec<String> {
-        let built = ["static_configs", "file_sd_configs", "http_sd_configs"];
+        let built = [
+            "static_configs",
+            "file_sd_configs",
+            "http_sd_configs",
+            "dns_sd_configs",
+            "consul_sd_configs",
+            "docker_sd_configs",
+            "dockerswarm_sd_configs",
+        ];
         let unbuilt = self.used().into_iter().filter(|key| !built.contains(key));
         let mut names: Vec<String> = unbuilt.map(ToOwned::to_owned).collect();
-        for (index, entry) in self.http_sd_configs.iter().enumerate() {
-            let options = entry.http_client.not_built();
-            let named = |option| format!("http_sd_configs[{index}].{option}");
-            names.extend(options.into_iter().map(named));
-        }
+        names.extend(client_options("http", &self.http_sd_configs, |c| &c.http_client));
+        names.extend(client_options("consul", &self.consul_sd_configs, |c| &c.http_client));
+        names.extend(client_options("docker", &self.docker_sd_configs, |c| &c.http_client));
+        names.extend(client_options("dockerswarm", &self.dockerswarm_sd_configs, |c| &c.http_client));
         names
     }
+}
+
+/// The options of a built mechanism's HTTP clients that are not built yet.
+fn client_options<T: yaml::Yaml>(
+    mechanism: &str,
+    configs: &Entries<T>,
+    options: impl Fn(&T) -> &HttpClientConfig,
+) -> Vec<String> {
+    let mut names = Vec::new();
+    for (index, config) in configs.iter().enumerate() {
+        let not_built = options(config).not_built();
+        let named = |option| format!("{mechanism}_sd_configs[{index}].{option}");
+        names.extend(not_built.into_iter().map(named));
+    }
+    names
 }
 
 yaml::record! {

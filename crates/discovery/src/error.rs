@@ -11,6 +11,14 @@ pub enum Error {
     /// An answer or file says something else than target groups.
     #[error("{0}")]
     BadContent(String),
+    /// One of several steps failed.
+    #[error("{what}: {source}")]
+    Step {
+        /// The step.
+        what: &'static str,
+        /// Its failure.
+        source: Box<Error>,
+    },
     /// A file could not be read.
     #[error("{}: {source}", path.display())]
     File {
@@ -19,4 +27,14 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
+}
+
+impl Error {
+    /// `source`, and what was being done.
+    pub(crate) fn while_(what: &'static str, source: Error) -> Self {
+        Self::Step {
+            what,
+            source: Box::new(source),
+        }
+    }
 }

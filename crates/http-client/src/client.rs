@@ -217,7 +217,10 @@ impl Connection {
             let (mut running, reused) = match self.reusable(&origin, deadline).await {
                 Some(running) => (running, true),
                 None => {
-                    let stream = dial::dial(&origin, &shared.tls, deadline).await?;
+                    let stream = match &shared.options.unix_socket {
+                        Some(path) => dial::dial_unix(path, deadline).await?,
+                        None => dial::dial(&origin, &shared.tls, deadline).await?,
+                    };
                     (start(stream).await?, false)
                 }
             };
@@ -294,6 +297,7 @@ impl Connection {
 async fn start(stream: Stream) -> Result<Running, Failure> {
     match stream {
         Stream::Plain(io) => handshake(io, Stream::Plain).await,
+        Stream::Unix(io) => handshake(io, Stream::Unix).await,
         Stream::Tls(io) => handshake(*io, |io| Stream::Tls(Box::new(io))).await,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::Path;
 
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Url;
@@ -49,6 +50,19 @@ impl Origin {
 pub(crate) enum Stream {
     Plain(TokioIo<TcpStream>),
     Tls(Box<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>>),
+    Unix(TokioIo<UnixStream>),
+}
+
+/// Connects to the server that listens at `path`, wherever the URL points.
+pub(crate) async fn dial_unix(path: &Path, deadline: Instant) -> Result<Stream, Failure> {
+    match timeout_at(deadline, UnixStream::connect(path)).await {
+        Err(_) => Err(Failure::Timeout),
+        Ok(Ok(stream)) => Ok(Stream::Unix(TokioIo::new(stream))),
+        Ok(Err(source)) => Err(Failure::ConnectUnix {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// Connects to `origin`.

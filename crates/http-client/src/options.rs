@@ -18,6 +18,8 @@ pub struct ClientOptions {
     pub follow_redirects: bool,
     /// Headers added to each request: name and where its value comes from, in this order.
     pub headers: Vec<(String, Text)>,
+    /// Socket in the file system to connect to, in place of the URL's host and port.
+    pub unix_socket: Option<PathBuf>,
 }
 
 impl Default for ClientOptions {
@@ -27,6 +29,7 @@ impl Default for ClientOptions {
             tls: TlsOptions::default(),
             follow_redirects: true,
             headers: Vec::new(),
+            unix_socket: None,
         }
     }
 }
@@ -83,6 +86,7 @@ impl From<&HttpClientConfig> for ClientOptions {
             tls: TlsOptions::from(&config.tls_config),
             follow_redirects: config.follow_redirects,
             headers,
+            unix_socket: None,
         }
     }
 }
