@@ -387,7 +387,7 @@ fn message(request: &Request, headers: HeaderMap) -> Result<http::Request<Full<B
     Ok(message)
 }
 
-fn host_header(url: &Url) -> Result<HeaderValue, Failure> {
+pub(crate) fn host_header(url: &Url) -> Result<HeaderValue, Failure> {
     let host = url.host_str().unwrap_or("");
     let text = match url.port() {
         Some(port) => format!("{host}:{port}"),

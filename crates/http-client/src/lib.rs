@@ -16,6 +16,7 @@
 #![deny(missing_docs)]
 
 mod auth;
+pub mod aws;
 pub mod body;
 pub mod client;
 pub mod config;
@@ -23,9 +24,12 @@ mod dial;
 mod error;
 pub mod options;
 mod redirect;
+pub mod sigv4;
 pub mod tls;
+mod variables;
 
 pub use body::BodyError;
 pub use client::{Client, Connection, Request, Response};
 pub use error::{Error, Failure};
 pub use options::ClientOptions;
+pub use variables::Variables;
