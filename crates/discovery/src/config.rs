@@ -312,6 +312,7 @@ impl SdConfigs {
             "consul_sd_configs",
             "docker_sd_configs",
             "dockerswarm_sd_configs",
+            "ec2_sd_configs",
         ];
         let unbuilt = self.used().into_iter().filter(|key| !built.contains(key));
         let mut names: Vec<String> = unbuilt.map(ToOwned::to_owned).collect();
@@ -319,6 +320,7 @@ impl SdConfigs {
         names.extend(client_options("consul", &self.consul_sd_configs, |c| &c.http_client));
         names.extend(client_options("docker", &self.docker_sd_configs, |c| &c.http_client));
         names.extend(client_options("dockerswarm", &self.dockerswarm_sd_configs, |c| &c.http_client));
+        names.extend(client_options("ec2", &self.ec2_sd_configs, |c| &c.http_client));
         names
     }
 }

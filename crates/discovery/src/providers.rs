@@ -4,6 +4,7 @@ pub mod consul;
 pub mod dns;
 pub mod docker;
 pub mod dockerswarm;
+pub mod ec2;
 pub mod file;
 mod group_text;
 pub mod http;
@@ -11,7 +12,8 @@ mod meta;
 mod moby;
 pub mod static_config;
 
-use http_client::ClientOptions;
+use http_client::options::Text;
+use http_client::{ClientOptions, Variables};
 use model::{Labels, LabelsBuilder};
 
 use crate::config::{SdConfigs, StaticConfig};
@@ -86,6 +88,19 @@ pub fn specs(configs: &SdConfigs, environment: &Environment) -> Vec<ProviderSpec
         let key = format!("dockerswarm {config:?} {client}");
         let new = dockerswarm::DockerSwarmDiscoverer::new;
         specs.push(polled(key, config, environment, new));
+    }
+    for config in &configs.ec2_sd_configs {
+        let client = ClientOptions {
+            // The only secret of the rest; the text of the configuration does not show it.
+            headers: vec![(String::new(), Text::Inline(config.secret_key.clone()))],
+            ..ClientOptions::default()
+        };
+        let own = ClientOptions::from(&config.http_client).fingerprint();
+        let key = format!("ec2 {config:?} {own} {}", client.fingerprint());
+        specs.push(polled(key, config, environment, |config, environment| {
+            let variables = Variables::of_process();
+            Ok(ec2::Ec2Discoverer::new(config, environment, variables))
+        }));
     }
     specs
 }
