@@ -316,11 +316,23 @@ impl SdConfigs {
         ];
         let unbuilt = self.used().into_iter().filter(|key| !built.contains(key));
         let mut names: Vec<String> = unbuilt.map(ToOwned::to_owned).collect();
-        names.extend(client_options("http", &self.http_sd_configs, |c| &c.http_client));
-        names.extend(client_options("consul", &self.consul_sd_configs, |c| &c.http_client));
-        names.extend(client_options("docker", &self.docker_sd_configs, |c| &c.http_client));
-        names.extend(client_options("dockerswarm", &self.dockerswarm_sd_configs, |c| &c.http_client));
-        names.extend(client_options("ec2", &self.ec2_sd_configs, |c| &c.http_client));
+        names.extend(client_options("http", &self.http_sd_configs, |c| {
+            &c.http_client
+        }));
+        names.extend(client_options("consul", &self.consul_sd_configs, |c| {
+            &c.http_client
+        }));
+        names.extend(client_options("docker", &self.docker_sd_configs, |c| {
+            &c.http_client
+        }));
+        names.extend(client_options(
+            "dockerswarm",
+            &self.dockerswarm_sd_configs,
+            |c| &c.http_client,
+        ));
+        names.extend(client_options("ec2", &self.ec2_sd_configs, |c| {
+            &c.http_client
+        }));
         names
     }
 }

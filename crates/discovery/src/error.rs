@@ -12,7 +12,9 @@ pub enum Error {
     #[error("{0}")]
     BadContent(String),
     /// An AWS service refused.
-    #[error("operation error EC2: {action}, https response error StatusCode: {status}, RequestID: {request_id}, api error {code}: {message}")]
+    #[error(
+        "operation error EC2: {action}, https response error StatusCode: {status}, RequestID: {request_id}, api error {code}: {message}"
+    )]
     Aws {
         /// What was asked for.
         action: &'static str,

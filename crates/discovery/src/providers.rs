@@ -81,7 +81,12 @@ pub fn specs(configs: &SdConfigs, environment: &Environment) -> Vec<ProviderSpec
     for config in &configs.docker_sd_configs {
         let client = ClientOptions::from(&config.http_client).fingerprint();
         let key = format!("docker {config:?} {client}");
-        specs.push(polled(key, config, environment, docker::DockerDiscoverer::new));
+        specs.push(polled(
+            key,
+            config,
+            environment,
+            docker::DockerDiscoverer::new,
+        ));
     }
     for config in &configs.dockerswarm_sd_configs {
         let client = ClientOptions::from(&config.http_client).fingerprint();

@@ -224,10 +224,7 @@ fn ports<'a>(
 
 /// The networks of the container, or of the one whose networks it shares. Chains of containers
 /// that share end where they would go round.
-fn endpoints<'a>(
-    container: &'a Container,
-    by_id: &BTreeMap<&str, &'a Container>,
-) -> &'a Endpoints {
+fn endpoints<'a>(container: &'a Container, by_id: &BTreeMap<&str, &'a Container>) -> &'a Endpoints {
     let mut current = container;
     for _ in 0..=by_id.len() {
         let endpoints = &current.network_settings.networks;

@@ -55,9 +55,8 @@ impl Ec2Discoverer {
         let options = options(&self.config);
         let identity = AwsIdentity::new(options, self.variables.clone(), &self.user_agent)?;
         let region = identity.region(Instant::now() + REQUEST_MAX).await;
-        let region = region.map_err(|err| {
-            Error::BadContent(format!("could not determine AWS region: {err}"))
-        })?;
+        let region = region
+            .map_err(|err| Error::BadContent(format!("could not determine AWS region: {err}")))?;
         Api::new(&self.config, identity, region, &self.user_agent)
     }
 }
@@ -108,8 +107,7 @@ impl Poll for Ec2Discoverer {
         if !matches!(&listed, Err(err) if api::is_refusal(err)) {
             self.api = Some(api);
         }
-        let targets =
-            listed.map_err(|err| Error::while_("could not describe instances", err))?;
+        let targets = listed.map_err(|err| Error::while_("could not describe instances", err))?;
         Ok(vec![TargetGroup {
             targets,
             labels: Labels::empty(),

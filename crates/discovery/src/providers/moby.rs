@@ -205,7 +205,10 @@ mod tests {
     fn hosts_are_urls() {
         let located = |host: &str| {
             let (url, socket) = locate(host).map_err(|err| err.to_string())?;
-            Ok((url.to_string(), socket.map(|path| path.display().to_string())))
+            Ok((
+                url.to_string(),
+                socket.map(|path| path.display().to_string()),
+            ))
         };
         let url = |text: &str| Ok::<_, String>((text.to_owned(), None));
         assert_eq!(located("tcp://h:2375"), url("http://h:2375/"));
@@ -219,7 +222,10 @@ mod tests {
         );
         let refused = |host| located(host).unwrap_err();
         assert_eq!(refused("h:1"), "unable to parse docker host `h:1`");
-        assert_eq!(refused("npipe:////x"), "protocol not available: npipe:////x");
+        assert_eq!(
+            refused("npipe:////x"),
+            "protocol not available: npipe:////x"
+        );
     }
 
     #[test]
@@ -228,7 +234,11 @@ mod tests {
             name: name.to_owned(),
             values: values.iter().map(|value| (*value).to_owned()).collect(),
         };
-        let written = [filter("label", &["b", "a"]), filter("label", &["a"]), filter("x", &[])];
+        let written = [
+            filter("label", &["b", "a"]),
+            filter("label", &["a"]),
+            filter("x", &[]),
+        ];
         let filters = Filters::from(&written[..]);
         assert_eq!(filters.json(), r#"{"label":{"a":true,"b":true}}"#);
     }

@@ -266,7 +266,10 @@ mod tests {
         assert_eq!(based("http://h:1/p/q", ""), url("http://h:1/p/q"));
         assert_eq!(
             based("unix:///run/c.sock", ""),
-            Ok(("http://localhost/".to_owned(), Some("/run/c.sock".to_owned())))
+            Ok((
+                "http://localhost/".to_owned(),
+                Some("/run/c.sock".to_owned())
+            ))
         );
         assert_eq!(
             based("ftp://h", ""),
@@ -277,7 +280,12 @@ mod tests {
     #[test]
     fn what_is_no_datacenter_is_told() {
         let agent = |text: &str| serde_json::from_str::<Agent>(text).unwrap();
-        assert_eq!(agent(r#"{"Config":{"Datacenter":"x"}}"#).datacenter().unwrap(), "x");
+        assert_eq!(
+            agent(r#"{"Config":{"Datacenter":"x"}}"#)
+                .datacenter()
+                .unwrap(),
+            "x"
+        );
         let told = |text: &str| agent(text).datacenter().unwrap_err().to_string();
         assert_eq!(told("{}"), "invalid value '<nil>' for Config.Datacenter");
         let number = r#"{"Config":{"Datacenter":7},"Member":[]}"#;

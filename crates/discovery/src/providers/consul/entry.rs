@@ -84,7 +84,10 @@ struct Check {
 pub(super) fn targets(text: &[u8], separator: &str) -> Result<Vec<Labels>, Error> {
     let entries: Option<Vec<Entry>> = fetch::from_json(text)?;
     let entries = entries.unwrap_or_default();
-    Ok(entries.iter().map(|entry| target(entry, separator)).collect())
+    Ok(entries
+        .iter()
+        .map(|entry| target(entry, separator))
+        .collect())
 }
 
 /// Reads `text` as the health of a service and forgets it; a fuzz target's body. Must return
@@ -124,8 +127,7 @@ fn target(entry: &Entry, separator: &str) -> Labels {
 fn health(checks: &[Check]) -> &'static str {
     let mut worst = 0;
     for check in checks {
-        let maintained =
-            check.id == NODE_MAINTENANCE || check.id.starts_with(SERVICE_MAINTENANCE);
+        let maintained = check.id == NODE_MAINTENANCE || check.id.starts_with(SERVICE_MAINTENANCE);
         worst = worst.max(match check.status.as_str() {
             _ if maintained => 3,
             "critical" => 2,

@@ -56,7 +56,9 @@ impl ResolvConf {
             }
         });
         if labels_len(name) > self.ndots {
-            return std::iter::once(complete.clone()).chain(in_domains).collect();
+            return std::iter::once(complete.clone())
+                .chain(in_domains)
+                .collect();
         }
         in_domains.chain([complete.clone()]).collect()
     }
@@ -98,7 +100,10 @@ mod tests {
             ["x.y.a.org.", "x.y.b.org.", "x.y."],
             "two labels are not more than two dots"
         );
-        assert_eq!(conf.names("x.y.z"), ["x.y.z.", "x.y.z.a.org.", "x.y.z.b.org."]);
+        assert_eq!(
+            conf.names("x.y.z"),
+            ["x.y.z.", "x.y.z.a.org.", "x.y.z.b.org."]
+        );
         assert_eq!(conf.names("x.y."), ["x.y."]);
         assert_eq!(conf.names("x\\."), ["x\\..a.org.", "x\\..b.org.", "x\\.."]);
     }
@@ -106,7 +111,8 @@ mod tests {
     #[test]
     fn any_text_is_read() {
         assert_eq!(ResolvConf::parse("").names("x"), ["x."]);
-        let odd = ResolvConf::parse("options ndots:-3 ndots:99999999999999999999\nsearch\ndomain\n");
+        let odd =
+            ResolvConf::parse("options ndots:-3 ndots:99999999999999999999\nsearch\ndomain\n");
         assert_eq!((odd.ndots, odd.search.len()), (0, 0));
         assert_eq!(ResolvConf::parse("options ndots:40").ndots, 15);
         assert_eq!(odd.names(""), ["."]);

@@ -157,8 +157,8 @@ fn add_targets(
 /// What services give to their tasks, by id.
 pub(super) async fn by_id(engine: &mut Engine) -> Result<BTreeMap<String, ForTasks>, Error> {
     let listed = engine.list("services", &Filters::default()).await;
-    let services: Vec<Service> =
-        listed.map_err(|err| Error::while_("error while computing services labels and ports", err))?;
+    let services: Vec<Service> = listed
+        .map_err(|err| Error::while_("error while computing services labels and ports", err))?;
     let for_tasks = services.into_iter().map(|service| {
         let labels = labels(&service);
         let ports = service.endpoint.ports;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http_client::aws::AwsIdentity;
 use http_client::{Client, ClientOptions, Connection, Request, sigv4};
 use serde::Deserialize;
@@ -260,6 +260,9 @@ mod tests {
         check("eu-west-1", "https://ec2.eu-west-1.amazonaws.com/");
         check("us-gov-west-1", "https://ec2.us-gov-west-1.amazonaws.com/");
         check("cn-north-1", "https://ec2.cn-north-1.amazonaws.com.cn/");
-        check("us-isob-east-1", "https://ec2.us-isob-east-1.sc2s.sgov.gov/");
+        check(
+            "us-isob-east-1",
+            "https://ec2.us-isob-east-1.sc2s.sgov.gov/",
+        );
     }
 }

@@ -268,7 +268,13 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        for bad in ["", "<a>", "<a><reservationSet>x</b></a>", "\u{1}", "<!DOCTYPE x [<!ENTITY a \"b\">]><a><nextToken>&a;</nextToken></a>"] {
+        for bad in [
+            "",
+            "<a>",
+            "<a><reservationSet>x</b></a>",
+            "\u{1}",
+            "<!DOCTYPE x [<!ENTITY a \"b\">]><a><nextToken>&a;</nextToken></a>",
+        ] {
             assert!(Reading::default().page(bad.as_bytes()).is_err(), "{bad}");
         }
         let wrong = b"<a><reservationSet><item><instancesSet><item><networkInterfaceSet><item>\
