@@ -122,7 +122,7 @@ fn errors_name_file_line_and_what_was_expected() {
 fn unbuilt_sections_are_named() {
     let config = load(
         "remote_write: [{url: http://x}]\nscrape_configs:\n- job_name: j\n  \
-         proxy_url: http://p\n  dns_sd_configs: [{names: [a]}]\n  static_configs: [{targets: [a]}]\n",
+         proxy_url: http://p\n  kuma_sd_configs: [{server: 'http://k'}]\n  static_configs: [{targets: [a]}]\n",
     )
     .expect("valid");
     assert_eq!(
@@ -130,7 +130,7 @@ fn unbuilt_sections_are_named() {
         [
             "remote_write",
             "scrape_configs[j].proxy_url",
-            "scrape_configs[j].dns_sd_configs"
+            "scrape_configs[j].kuma_sd_configs"
         ]
     );
 }
@@ -184,6 +184,16 @@ fn client_options_of_http_discovery_are_not_built_either() {
         ),
         ["scrape_configs[j].http_sd_configs[0].proxy_url"]
     );
+    for (mechanism, config) in [
+        ("consul", ""),
+        ("docker", "host: 'http://h', "),
+        ("dockerswarm", "host: 'http://h', role: nodes, "),
+        ("ec2", ""),
+    ] {
+        let job = format!("{mechanism}_sd_configs: [{{{config}proxy_url: http://p}}]");
+        let name = format!("scrape_configs[j].{mechanism}_sd_configs[0].proxy_url");
+        assert_eq!(names_of("", &job), [name]);
+    }
 }
 
 #[test]

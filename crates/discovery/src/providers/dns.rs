@@ -195,7 +195,7 @@ fn target(name: &str, record: &Record, port: i64) -> Option<Labels> {
 /// A name as zone files write it, with its final dot.
 fn presented(name: &Name) -> String {
     let mut text = String::new();
-    for label in name.iter() {
+    for label in name {
         for &byte in label {
             match byte {
                 b'.' | b' ' | b'\'' | b'@' | b';' | b'(' | b')' | b'"' | b'\\' => {

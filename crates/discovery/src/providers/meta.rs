@@ -43,7 +43,7 @@ pub(crate) fn set_each<'a>(
 
 /// Adds all of `more`.
 pub(crate) fn set_all(labels: &mut LabelsBuilder, more: &Labels) {
-    for (name, value) in more.iter() {
+    for (name, value) in more {
         labels.set(name, value);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery::providers::dns::Resolver;
-use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -157,7 +157,7 @@ fn reply_to(
         over,
         name: query.name().to_ascii(),
         record_type: query.query_type().to_string(),
-        edns: asked.edns.as_ref().map(|edns| edns.max_payload()),
+        edns: asked.edns.as_ref().map(Edns::max_payload),
         recursion: asked.metadata.recursion_desired,
     };
     questions.lock().push(question.clone());

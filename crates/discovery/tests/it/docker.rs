@@ -1,5 +1,6 @@
 //! Docker, against a daemon's double: over a socket in the file system and over TCP.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -44,7 +45,7 @@ const NETWORKS: &str = r#"[
   {"Name": "host", "Id": "n-host", "Scope": "local", "Internal": false, "Ingress": false}
 ]"#;
 
-async fn daemon(asked: Asked, seen: Seen) -> Vec<u8> {
+fn daemon(asked: &Asked, seen: &Seen) -> Vec<u8> {
     seen.lock().push(asked.clone());
     match asked.path() {
         "/_ping" => answer("200 OK", &[("API-Version", "1.44")], "OK"),
@@ -73,7 +74,7 @@ async fn containers_are_listed_over_a_socket() {
     let path = folder.path().join("docker.sock");
     let seen = Seen::default();
     let noted = seen.clone();
-    serve_at(&path, move |asked| daemon(asked, noted.clone()));
+    serve_at(&path, move |asked| ready(daemon(&asked, &noted)));
     let mut running = start(&format!(
         "docker_sd_configs:
 - host: unix://{}
@@ -156,7 +157,7 @@ async fn containers_are_listed_over_a_socket() {
 async fn all_networks_count_when_asked_for() {
     let seen = Seen::default();
     let noted = seen.clone();
-    let server = serve(move |asked| daemon(asked, noted.clone())).await;
+    let server = serve(move |asked| ready(daemon(&asked, &noted))).await;
     let mut running = start(&format!(
         "docker_sd_configs: [{{host: 'http://{server}', match_first_network: false,
             basic_auth: {{username: u, password: p}}}}]"

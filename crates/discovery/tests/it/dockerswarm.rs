@@ -1,5 +1,7 @@
 //! Docker Swarm, against a manager's double.
 
+use std::future::ready;
+
 use crate::docker::Seen;
 use crate::http_double::{Asked, answer, json, serve};
 use crate::support::{Running, addresses, assert_labels, start};
@@ -57,7 +59,7 @@ const NETWORK_LABELS: &str = "__meta_dockerswarm_network_id=n1
     __meta_dockerswarm_network_ingress=true
     __meta_dockerswarm_network_label_x=y";
 
-async fn manager(asked: Asked, seen: Seen) -> Vec<u8> {
+fn manager(asked: &Asked, seen: &Seen) -> Vec<u8> {
     seen.lock().push(asked.clone());
     match asked.path() {
         "/_ping" => answer("200 OK", &[("API-Version", "1.40")], ""),
@@ -72,7 +74,7 @@ async fn manager(asked: Asked, seen: Seen) -> Vec<u8> {
 async fn start_role(role: &str) -> (Running, Seen) {
     let seen = Seen::default();
     let noted = seen.clone();
-    let server = serve(move |asked| manager(asked, noted.clone())).await;
+    let server = serve(move |asked| ready(manager(&asked, &noted))).await;
     let running = start(&format!(
         "dockerswarm_sd_configs: [{{host: 'http://{server}', role: {role}, port: 81,
             filters: [{{name: name, values: [x]}}]}}]"

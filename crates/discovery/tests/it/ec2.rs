@@ -241,10 +241,7 @@ fn metadata(path: &str, key: usize) -> Vec<u8> {
                 "Expiration":"2999-01-01T00:00:00Z"}}"#
             ),
         ),
-        other => {
-            println!("metadata: {other}");
-            answer("404 Not Found", &[], "")
-        }
+        _ => answer("404 Not Found", &[], ""),
     }
 }
 

@@ -29,8 +29,8 @@ impl ResolvConf {
                 Some("domain") => conf.search = fields.take(1).map(str::to_owned).collect(),
                 Some("search") => conf.search = fields.map(str::to_owned).collect(),
                 Some("options") => {
-                    let dots = fields.filter_map(|option| option.strip_prefix("ndots:"));
-                    if let Some(dots) = dots.last() {
+                    let mut dots = fields.filter_map(|option| option.strip_prefix("ndots:"));
+                    if let Some(dots) = dots.next_back() {
                         // What is no number counts as none, as a negative one does.
                         conf.ndots = dots.parse().unwrap_or(0).min(NDOTS_MAX);
                     }
