@@ -4,44 +4,62 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use tokio::time::Instant;
 
 use crate::error::Failure;
+use crate::oauth2::TokenSource;
 use crate::options::{Auth, ClientOptions, Text};
 
 /// Most bytes a file with a credential may have.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// The headers that `options` add to a request, secrets marked as such.
-pub(crate) async fn headers(options: &ClientOptions) -> Result<HeaderMap, Failure> {
+/// The headers of the configuration, secrets marked as such.
+pub(crate) async fn configured(options: &ClientOptions) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for (name, text) in &options.headers {
-        let value = read(text, "header").await?;
+        let value = match text {
+            Text::Inline(secret) => secret.expose().to_owned(),
+            Text::File(path) => read_trimmed(path)
+                .await
+                .map_err(|err| failure(&format!("headers file {}: {err}", path.display())))?,
+        };
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|err| Failure::Credentials(format!("http_headers: {err}")))?;
         headers.append(name, header_value(&value)?);
     }
-    let authorization = match &options.auth {
-        Auth::None => None,
+    Ok(headers)
+}
+
+/// The value of `Authorization`; `tokens` gives that of OAuth 2.0.
+pub(crate) async fn authorization(
+    options: &ClientOptions,
+    tokens: Option<&TokenSource>,
+    deadline: Instant,
+) -> Result<Option<HeaderValue>, Failure> {
+    let text = match &options.auth {
+        Auth::None => return Ok(None),
         Auth::Basic { username, password } => {
             let username = read(username, "basic auth username").await?;
             let password = read(password, "basic auth password").await?;
             let pair = format!("{username}:{password}");
             let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-            Some(format!("Basic {encoded}"))
+            format!("Basic {encoded}")
         }
         Auth::Header { kind, credentials } => {
             let credentials = read(credentials, "authorization credentials").await?;
-            Some(format!("{kind} {credentials}"))
+            format!("{kind} {credentials}")
         }
+        Auth::OAuth2(_) => match tokens {
+            Some(tokens) => tokens.authorization(deadline).await?,
+            None => return Ok(None),
+        },
     };
-    if let Some(text) = authorization {
-        headers.insert(AUTHORIZATION, header_value(&text)?);
-    }
-    Ok(headers)
+    header_value(&text).map(Some)
 }
 
-fn header_value(text: &str) -> Result<HeaderValue, Failure> {
+pub(crate) fn header_value(text: &str) -> Result<HeaderValue, Failure> {
     // The message must not repeat the value.
     let mut value = HeaderValue::from_str(text)
         .map_err(|_| Failure::Credentials("net/http: invalid header field value".to_owned()))?;
@@ -49,21 +67,29 @@ fn header_value(text: &str) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-async fn read(text: &Text, what: &str) -> Result<String, Failure> {
+/// A text, read from its file if it has one; errors are the reference's.
+pub(crate) async fn read(text: &Text, what: &str) -> Result<String, Failure> {
     match text {
         Text::Inline(secret) => Ok(secret.expose().to_owned()),
-        Text::File(path) => {
-            let path = path.clone();
-            let name = format!("unable to read {what} file {}", path.display());
-            // Small and mostly cached, but perhaps on a network file system.
-            let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
-            match read {
-                Ok(Ok(text)) => Ok(text.trim().to_owned()),
-                Ok(Err(err)) => Err(Failure::Credentials(format!("{name}: {err}"))),
-                Err(err) => Err(Failure::Credentials(format!("{name}: {err}"))),
-            }
-        }
+        Text::File(path) => read_trimmed(path).await.map_err(|err| {
+            failure(&format!(
+                "{what}: unable to read file {}: {err}",
+                path.display()
+            ))
+        }),
     }
+}
+
+fn failure(what: &str) -> Failure {
+    Failure::Credentials(format!("unable to read {what}"))
+}
+
+async fn read_trimmed(path: &Path) -> std::io::Result<String> {
+    let path = path.to_owned();
+    // Small and mostly cached, but perhaps on a network file system.
+    let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+    let text = read.map_err(std::io::Error::other)??;
+    Ok(text.trim().to_owned())
 }
 
 /// The text of a small file; errors name it.

@@ -1,30 +1,29 @@
 //! Clients, their connections, and requests.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue,
-    LOCATION, USER_AGENT,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION,
+    PROXY_AUTHORIZATION, REFERER, USER_AGENT,
 };
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use url::Url;
+use url::{Position, Url};
 
 use crate::auth;
 use crate::body::Body;
-use crate::dial::{self, Origin, Stream};
+use crate::dial::{Dialer, Origin};
 use crate::error::{Error, Failure};
-use crate::options::ClientOptions;
+use crate::link::{Attempt, Link, Running};
+use crate::oauth2::TokenSource;
+use crate::options::{Auth, ClientOptions};
+use crate::proxy::connect::Manners;
+use crate::proxy::{Proxies, Proxy};
 use crate::redirect::{self, REDIRECTS_MAX};
-use crate::tls::Tls;
+use crate::tls::{Sessions, Tls};
 
 /// Idle connections older than this are not used again.
 const IDLE_MAX: Duration = Duration::from_secs(300);
@@ -39,7 +38,9 @@ pub struct Client {
 struct Shared {
     options: ClientOptions,
     user_agent: HeaderValue,
-    tls: Tls,
+    tls: Arc<Tls>,
+    proxies: Proxies,
+    tokens: Option<TokenSource>,
 }
 
 /// A request without the headers that the client adds itself.
@@ -88,47 +89,31 @@ pub struct Connection {
 #[derive(Debug)]
 struct Open {
     origin: Origin,
+    /// What TLS it was made with.
+    sessions: Option<Arc<Sessions>>,
     link: Link,
     used: Instant,
-}
-
-/// What a connection is between requests.
-#[derive(Debug)]
-enum Link {
-    Running(Running),
-    /// Nothing but the stream: no task, no buffers.
-    Resting(Stream),
-}
-
-/// A stream with HTTP spoken on it by a task.
-#[derive(Debug)]
-struct Running {
-    sender: http1::SendRequest<Full<Bytes>>,
-    /// The stream, after the task's end.
-    stream: oneshot::Receiver<Stream>,
-    /// Whether the last answer said that there may be another one.
-    persists: bool,
-}
-
-/// How an attempt on a connection ended without an answer.
-enum Attempt {
-    /// A reused connection was dead: worth another try.
-    Stale,
-    Failed(Failure),
 }
 
 impl Client {
     /// A client with `options` that calls itself `user_agent`. Reads the files of the TLS options
     /// so that mistakes show at once.
     pub fn new(options: ClientOptions, user_agent: &str) -> Result<Self, Error> {
-        let tls = Tls::new(options.tls.clone()).map_err(Error::Setup)?;
+        let tls = Tls::new(options.tls.clone(), options.http2).map_err(Error::Setup)?;
+        let proxies = Proxies::new(&options.proxy).map_err(Error::Setup)?;
+        let tokens = match &options.auth {
+            Auth::OAuth2(oauth2) => Some(TokenSource::new(oauth2, user_agent)?),
+            Auth::None | Auth::Basic { .. } | Auth::Header { .. } => None,
+        };
         let user_agent = HeaderValue::from_str(user_agent)
             .map_err(|err| Error::Setup(format!("user agent: {err}")))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 options,
                 user_agent,
-                tls,
+                tls: Arc::new(tls),
+                proxies,
+                tokens,
             }),
         })
     }
@@ -154,9 +139,9 @@ impl Connection {
         let first_url = request.url.clone();
         let mut request = request;
         let mut redirects = 0;
+        // Once lost, trust does not come back, not even at the first host.
+        let mut credentials = true;
         loop {
-            let credentials =
-                redirects == 0 || redirect::keeps_credentials(&first_url, &request.url);
             let sent = self.send_one(&request, credentials, deadline).await;
             let response =
                 sent.map_err(|failure| Error::request(&request.method, &request.url, failure))?;
@@ -183,10 +168,16 @@ impl Connection {
                 request.headers.remove(CONTENT_TYPE);
                 request.headers.remove(CONTENT_LENGTH);
             }
-            if !redirect::keeps_credentials(&first_url, &url) {
-                request.headers.remove(AUTHORIZATION);
-                request.headers.remove(COOKIE);
+            credentials &= redirect::keeps_credentials(&first_url, &url);
+            if !credentials {
+                for name in &redirect::CREDENTIALS {
+                    request.headers.remove(name);
+                }
             }
+            match redirect::referer(&request.url, &url) {
+                Some(referer) => request.headers.insert(REFERER, referer),
+                None => request.headers.remove(REFERER),
+            };
             request.method = method;
             request.url = url;
         }
@@ -201,36 +192,37 @@ impl Connection {
     ) -> Result<Response, Failure> {
         let shared = self.client.shared.clone();
         let origin = Origin::of(&request.url)?;
-        let mut headers = request.headers.clone();
-        headers.insert(USER_AGENT, shared.user_agent.clone());
-        headers.insert(HOST, host_header(&request.url)?);
-        if credentials {
-            let added = timeout_at(deadline, auth::headers(&shared.options));
-            let added = added.await.map_err(|_| Failure::Timeout)??;
-            for (name, value) in &added {
-                if !request.headers.contains_key(name) {
-                    headers.append(name, value.clone());
-                }
-            }
-        }
+        let headers = timeout_at(deadline, shared.headers(request, credentials, deadline)).await;
+        let headers = headers.map_err(|_| Failure::Timeout)??;
+        let unix_socket = shared.options.unix_socket.as_deref();
+        let proxy = shared.proxies.proxy_for(&origin);
+        let proxy = proxy.filter(|_| unix_socket.is_none());
+        let sessions = timeout_at(deadline, shared.sessions(&origin, proxy)).await;
+        let sessions = sessions.map_err(|_| Failure::Timeout)??;
+        let dialer = Dialer {
+            origin: &origin,
+            proxy,
+            unix_socket,
+            manners: Manners {
+                user_agent: &shared.user_agent,
+                headers: &shared.proxies.connect_headers,
+            },
+            tls: &shared.tls,
+            sessions: sessions.as_deref(),
+        };
         loop {
-            let (mut running, reused) = match self.reusable(&origin, deadline).await {
+            let reused = self.reusable(&origin, sessions.as_ref(), deadline).await;
+            let (mut running, reused) = match reused {
                 Some(running) => (running, true),
-                None => {
-                    let stream = match &shared.options.unix_socket {
-                        Some(path) => dial::dial_unix(path, deadline).await?,
-                        None => dial::dial(&origin, &shared.tls, deadline).await?,
-                    };
-                    (start(stream).await?, false)
-                }
+                None => (Running::start(dialer.dial(deadline).await?).await?, false),
             };
-            let message = message(request, headers.clone())?;
-            match attempt(&mut running, message, reused, deadline).await {
+            let message = message(request, headers.clone(), &dialer, running.is_http2())?;
+            match running.attempt(message, reused, deadline).await {
                 Ok(answer) => {
                     let (parts, incoming) = answer.into_parts();
-                    running.persists = persists(parts.version, &parts.headers);
                     self.open = Some(Open {
                         origin,
+                        sessions,
                         link: Link::Running(running),
                         used: Instant::now(),
                     });
@@ -248,135 +240,99 @@ impl Connection {
     }
 
     /// The open connection, if it fits and is ready for a request.
-    async fn reusable(&mut self, origin: &Origin, deadline: Instant) -> Option<Running> {
+    async fn reusable(
+        &mut self,
+        origin: &Origin,
+        sessions: Option<&Arc<Sessions>>,
+        deadline: Instant,
+    ) -> Option<Running> {
         let open = self.open.take()?;
-        if open.origin != *origin || open.used.elapsed() > IDLE_MAX {
+        let same_tls = open.sessions.as_ref().map(Arc::as_ptr) == sessions.map(Arc::as_ptr);
+        if open.origin != *origin || !same_tls || open.used.elapsed() > IDLE_MAX {
             return None;
         }
-        match open.link {
-            Link::Running(mut running) => {
-                let ready = timeout_at(deadline, running.sender.ready()).await;
-                matches!(ready, Ok(Ok(()))).then_some(running)
-            }
-            Link::Resting(stream) => start(stream).await.ok(),
-        }
+        open.link.run(deadline).await
     }
 
-    /// Gives back the task and the buffers (8 KiB each or more) that the connection has for a request:
-    /// for those who ask seldom. Only
-    /// to be called when the last answer's body was read to its end. The next request finds the
-    /// connection open.
+    /// Gives back the task and the buffers (8 KiB each or more) that the connection has for a
+    /// request: for those who ask seldom. Only to be called when the last answer's body was read to
+    /// its end. The next request finds the connection open. Connections with HTTP/2 stay as they
+    /// are.
     pub async fn rest(&mut self, deadline: Instant) {
-        let Some(Open { origin, link, used }) = self.open.take() else {
-            return;
-        };
-        let stream = match link {
-            Link::Resting(stream) => stream,
-            Link::Running(running) if !running.persists => {
-                // Closed from the other side soon, and left alone until then.
-                let link = Link::Running(running);
-                self.open = Some(Open { origin, link, used });
-                return;
-            }
-            Link::Running(Running { sender, stream, .. }) => {
-                // The task ends when nobody can ask any more and nothing is under way.
-                drop(sender);
-                match timeout_at(deadline, stream).await {
-                    Ok(Ok(stream)) => stream,
-                    // It broke meanwhile.
-                    _ => return,
-                }
-            }
-        };
-        let link = Link::Resting(stream);
-        self.open = Some(Open { origin, link, used });
+        if let Some(open) = self.open.take()
+            && let Some(link) = open.link.rest(deadline).await
+        {
+            self.open = Some(Open { link, ..open });
+        }
     }
 }
 
-/// Speaks HTTP on a stream.
-async fn start(stream: Stream) -> Result<Running, Failure> {
-    match stream {
-        Stream::Plain(io) => handshake(io, Stream::Plain).await,
-        Stream::Unix(io) => handshake(io, Stream::Unix).await,
-        Stream::Tls(io) => handshake(*io, |io| Stream::Tls(Box::new(io))).await,
-    }
-}
-
-async fn handshake<T>(
-    io: T,
-    wrap: impl FnOnce(T) -> Stream + Send + 'static,
-) -> Result<Running, Failure>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-{
-    let (sender, connection) = http1::handshake(io)
-        .await
-        .map_err(|err| Failure::Transport(dial::root_text(&err)))?;
-    let (give_back, stream) = oneshot::channel();
-    // Ends when the sender is dropped or the peer closes; errors reach the request's waiter.
-    tokio::spawn(async move {
-        match connection.without_shutdown().await {
-            Ok(mut parts) => {
-                // Bytes that nobody asked for cannot belong to the next answer.
-                if !parts.read_buf.is_empty() || give_back.is_closed() {
-                    let io = &mut parts.io;
-                    let _ = poll_fn(|context| Pin::new(&mut *io).poll_shutdown(context)).await;
-                    return;
-                }
-                let _ = give_back.send(wrap(parts.io));
+impl Shared {
+    /// The headers of `request` and those of the client.
+    async fn headers(
+        &self,
+        request: &Request,
+        credentials: bool,
+        deadline: Instant,
+    ) -> Result<HeaderMap, Failure> {
+        let mut headers = request.headers.clone();
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        headers.insert(HOST, host_header(&request.url)?);
+        let mut added = auth::configured(&self.options).await?;
+        if credentials {
+            let tokens = self.tokens.as_ref();
+            if let Some(value) = auth::authorization(&self.options, tokens, deadline).await? {
+                added.insert(AUTHORIZATION, value);
             }
-            Err(err) => {
-                tracing::debug!(component = "http client", err = %err, "Connection ended");
+        } else {
+            for name in &redirect::CREDENTIALS {
+                added.remove(name);
             }
         }
-    });
-    Ok(Running {
-        sender,
-        stream,
-        persists: false,
-    })
+        for (name, value) in &added {
+            if !request.headers.contains_key(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The TLS settings of the moment, if TLS is spoken on the way to `origin`.
+    async fn sessions(
+        &self,
+        origin: &Origin,
+        proxy: Option<&Proxy>,
+    ) -> Result<Option<Arc<Sessions>>, Failure> {
+        if !origin.https && !proxy.is_some_and(Proxy::wants_tls) {
+            return Ok(None);
+        }
+        self.tls.sessions().await.map(Some).map_err(Failure::Tls)
+    }
 }
 
-/// Whether the peer keeps the connection after its answer.
-fn persists(version: Version, headers: &HeaderMap) -> bool {
-    let closes = |value: &HeaderValue| {
-        let options = value.as_bytes().split(|byte| *byte == b',');
-        let mut options = options.map(<[u8]>::trim_ascii);
-        options.any(|option| option.eq_ignore_ascii_case(b"close"))
+/// `request` as it is written to whom `dialer` connects to.
+fn message(
+    request: &Request,
+    mut headers: HeaderMap,
+    dialer: &Dialer<'_>,
+    http2: bool,
+) -> Result<http::Request<Full<Bytes>>, Failure> {
+    let url = &request.url;
+    let proxy = dialer.proxy.filter(|proxy| proxy.forwards(dialer.origin));
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    let target = match (http2, proxy) {
+        (false, None) => path.to_owned(),
+        // Proxies and HTTP/2 want to know scheme and host, but not the user.
+        _ => {
+            let host = &url[Position::BeforeHost..Position::BeforePath];
+            format!("{}://{host}{path}", url.scheme())
+        }
     };
-    version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(closes)
-}
-
-async fn attempt(
-    running: &mut Running,
-    message: http::Request<Full<Bytes>>,
-    reused: bool,
-    deadline: Instant,
-) -> Result<http::Response<Incoming>, Attempt> {
-    match timeout_at(deadline, running.sender.send_request(message)).await {
-        Err(_) => Err(Attempt::Failed(Failure::Timeout)),
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(err)) => {
-            let ended = err.is_incomplete_message() || err.is_canceled() || err.is_closed();
-            let text = dial::root_text(&err);
-            if reused && (ended || text.contains("reset") || text.contains("roken pipe")) {
-                return Err(Attempt::Stale);
-            }
-            let failure = if ended {
-                Failure::Closed
-            } else {
-                Failure::Transport(text)
-            };
-            Err(Attempt::Failed(failure))
-        }
+    if http2 {
+        headers.remove(HOST);
     }
-}
-
-fn message(request: &Request, headers: HeaderMap) -> Result<http::Request<Full<Bytes>>, Failure> {
-    let mut target = request.url.path().to_owned();
-    if let Some(query) = request.url.query() {
-        target.push('?');
-        target.push_str(query);
+    if let Some(authorization) = proxy.map(Proxy::authorization).transpose()?.flatten() {
+        headers.insert(PROXY_AUTHORIZATION, authorization);
     }
     let mut message = http::Request::new(Full::new(request.body.clone()));
     *message.method_mut() = request.method.clone();

@@ -12,6 +12,7 @@ mod sigv4;
 mod tls;
 
 pub use endpoint_url::EndpointUrl;
+pub(crate) use oauth2::JWT_BEARER;
 pub use oauth2::Oauth2;
 pub use sigv4::SigV4Config;
 pub use tls::{TlsConfig, TlsVersion};
@@ -243,13 +244,10 @@ impl HttpClientConfig {
         *self == Self::default()
     }
 
-    /// Names of options that are set and whose function is not built yet.
+    /// Names of options that are set and whose function is not built: names in a secret manager,
+    /// which a server without one cannot resolve, as the reference's cannot.
     pub fn not_built(&self) -> Vec<&'static str> {
-        let proxy = &self.proxy;
-        let options = [
-            (self.oauth2.is_some(), "oauth2"),
-            (proxy.proxy_url.is_some(), "proxy_url"),
-            (proxy.proxy_from_environment, "proxy_from_environment"),
+        let mut options = vec![
             (
                 self.basic_auth
                     .as_ref()
@@ -268,10 +266,11 @@ impl HttpClientConfig {
                     .is_some_and(|auth| !auth.credentials_ref.is_empty()),
                 "credentials_ref",
             ),
-            (!self.tls_config.ca_ref.is_empty(), "ca_ref"),
-            (!self.tls_config.cert_ref.is_empty(), "cert_ref"),
-            (!self.tls_config.key_ref.is_empty(), "key_ref"),
         ];
+        options.extend(self.tls_config.references());
+        if let Some(oauth2) = &self.oauth2 {
+            options.extend(oauth2.references());
+        }
         options
             .into_iter()
             .filter(|(set, _)| *set)

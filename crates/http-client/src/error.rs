@@ -52,6 +52,9 @@ pub enum Failure {
         /// Its refusal.
         source: io::Error,
     },
+    /// The proxy could not be reached.
+    #[error("proxyconnect tcp: {0}")]
+    Proxy(Box<Failure>),
     /// No TLS session.
     #[error("{0}")]
     Tls(String),
@@ -67,6 +70,9 @@ pub enum Failure {
     /// A redirect cannot be followed.
     #[error("{0}")]
     BadRedirect(String),
+    /// There is no OAuth 2.0 token.
+    #[error("{0}")]
+    Token(String),
     /// Credentials could not be read.
     #[error("{0}")]
     Credentials(String),

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use yaml::{FilePath, Secret};
 
 use crate::config::{self, HttpClientConfig, TlsConfig};
+pub use crate::oauth2::{Grant, OAuth2Options, Signature};
+pub use crate::proxy::ProxyOptions;
 
 /// Options of a client. The default is a plain client that follows redirects.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +16,10 @@ pub struct ClientOptions {
     pub auth: Auth,
     /// TLS.
     pub tls: TlsOptions,
+    /// Proxies.
+    pub proxy: ProxyOptions,
+    /// Whether targets with TLS are offered HTTP/2.
+    pub http2: bool,
     /// Whether redirects are followed.
     pub follow_redirects: bool,
     /// Headers added to each request: name and where its value comes from, in this order.
@@ -27,6 +33,8 @@ impl Default for ClientOptions {
         Self {
             auth: Auth::None,
             tls: TlsOptions::default(),
+            proxy: ProxyOptions::default(),
+            http2: true,
             follow_redirects: true,
             headers: Vec::new(),
             unix_socket: None,
@@ -40,28 +48,57 @@ impl ClientOptions {
         use std::hash::{BuildHasher as _, RandomState};
         // One key a process: fingerprints are compared within it and must not be guessable.
         static KEY: std::sync::OnceLock<RandomState> = std::sync::OnceLock::new();
-        let mut secrets = Vec::new();
-        let mut push = |text: &Text| {
-            if let Text::Inline(secret) = text {
-                secrets.push(secret.expose().to_owned());
-            }
-        };
+        let mut secrets = Secrets::default();
         match &self.auth {
             Auth::None => {}
             Auth::Basic { username, password } => {
-                push(username);
-                push(password);
+                secrets.add_text(username);
+                secrets.add_text(password);
             }
-            Auth::Header { credentials, .. } => push(credentials),
+            Auth::Header { credentials, .. } => secrets.add_text(credentials),
+            Auth::OAuth2(oauth2) => {
+                secrets.add_text(&oauth2.secret);
+                secrets.add_tls(&oauth2.tls);
+                secrets.add_proxy(&oauth2.proxy);
+            }
         }
-        self.headers.iter().for_each(|(_, text)| push(text));
-        self.tls.ca.iter().for_each(&mut push);
-        self.tls.identity.iter().for_each(|(cert, key)| {
-            push(cert);
-            push(key);
-        });
+        for (_, text) in &self.headers {
+            secrets.add_text(text);
+        }
+        secrets.add_tls(&self.tls);
+        secrets.add_proxy(&self.proxy);
+        let secrets = secrets.0;
         let hash = KEY.get_or_init(RandomState::new).hash_one(&secrets);
         format!("{self:?}{hash:016x}")
+    }
+}
+
+/// What a fingerprint covers and does not show, in the order it was added.
+#[derive(Default)]
+struct Secrets(Vec<String>);
+
+impl Secrets {
+    fn add(&mut self, secret: &Secret) {
+        self.0.push(secret.expose().to_owned());
+    }
+
+    fn add_text(&mut self, text: &Text) {
+        if let Text::Inline(secret) = text {
+            self.add(secret);
+        }
+    }
+
+    fn add_tls(&mut self, tls: &TlsOptions) {
+        let identity = tls.identity.iter().flat_map(|(cert, key)| [cert, key]);
+        for text in tls.ca.iter().chain(identity) {
+            self.add_text(text);
+        }
+    }
+
+    fn add_proxy(&mut self, proxy: &ProxyOptions) {
+        let headers = proxy.connect_headers.iter().map(|(_, value)| value);
+        let urls = proxy.http.iter().chain(&proxy.https);
+        urls.chain(headers).for_each(|secret| self.add(secret));
     }
 }
 
@@ -84,6 +121,8 @@ impl From<&HttpClientConfig> for ClientOptions {
         Self {
             auth: auth(config),
             tls: TlsOptions::from(&config.tls_config),
+            proxy: ProxyOptions::from(&config.proxy),
+            http2: config.enable_http2,
             follow_redirects: config.follow_redirects,
             headers,
             unix_socket: None,
@@ -97,6 +136,9 @@ fn auth(config: &HttpClientConfig) -> Auth {
             username: text(&Secret::new(basic.username.clone()), &basic.username_file),
             password: text(&basic.password, &basic.password_file),
         };
+    }
+    if let Some(oauth2) = &config.oauth2 {
+        return Auth::OAuth2(Box::new(OAuth2Options::from(oauth2)));
     }
     let Some(authorization) = &config.authorization else {
         return Auth::None;
@@ -112,7 +154,7 @@ fn file(path: &FilePath) -> Text {
 }
 
 /// The file if there is one, else what is written in place.
-fn text(inline: &Secret, path: &FilePath) -> Text {
+pub(crate) fn text(inline: &Secret, path: &FilePath) -> Text {
     if path.is_empty() {
         Text::Inline(inline.clone())
     } else {
@@ -146,6 +188,8 @@ pub enum Auth {
         /// What follows it.
         credentials: Text,
     },
+    /// A token of an OAuth 2.0 server.
+    OAuth2(Box<OAuth2Options>),
 }
 
 /// A text given in place or in a file that is read for every request.

@@ -7,7 +7,7 @@ use yaml::{FilePath, Secret, Tree};
 use super::{ProxyConfig, TlsConfig, set_count};
 
 /// Grant by a signed assertion.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 yaml::record! {
     /// Where tokens come from.
@@ -53,6 +53,18 @@ yaml::record! {
 }
 
 impl Oauth2 {
+    /// Options that name something in a secret manager, and whether they are set.
+    pub(super) fn references(&self) -> impl Iterator<Item = (bool, &'static str)> {
+        let own = [
+            (!self.client_secret_ref.is_empty(), "client_secret_ref"),
+            (
+                !self.client_certificate_key_ref.is_empty(),
+                "client_certificate_key_ref",
+            ),
+        ];
+        own.into_iter().chain(self.tls_config.references())
+    }
+
     fn check(&mut self) -> Result<(), String> {
         self.proxy.validate()
     }

@@ -38,6 +38,15 @@ yaml::record! {
 }
 
 impl TlsConfig {
+    /// Options that name something in a secret manager, and whether they are set.
+    pub(super) fn references(&self) -> [(bool, &'static str); 3] {
+        [
+            (!self.ca_ref.is_empty(), "ca_ref"),
+            (!self.cert_ref.is_empty(), "cert_ref"),
+            (!self.key_ref.is_empty(), "key_ref"),
+        ]
+    }
+
     fn check(&mut self) -> Result<(), String> {
         let has_cert = [
             !self.cert.is_empty(),
