@@ -122,14 +122,14 @@ fn errors_name_file_line_and_what_was_expected() {
 fn unbuilt_sections_are_named() {
     let config = load(
         "remote_write: [{url: http://x}]\nscrape_configs:\n- job_name: j\n  \
-         proxy_url: http://p\n  kuma_sd_configs: [{server: 'http://k'}]\n  static_configs: [{targets: [a]}]\n",
+         authorization: {credentials_ref: c}\n  kuma_sd_configs: [{server: 'http://k'}]\n  static_configs: [{targets: [a]}]\n",
     )
     .expect("valid");
     assert_eq!(
         config.not_built().expect("jobs"),
         [
             "remote_write",
-            "scrape_configs[j].proxy_url",
+            "scrape_configs[j].credentials_ref",
             "scrape_configs[j].kuma_sd_configs"
         ]
     );
@@ -176,22 +176,24 @@ fn the_log_of_failed_scrapes_is_not_built_and_named_where_it_is_set() {
 }
 
 #[test]
-fn client_options_of_http_discovery_are_not_built_either() {
-    assert_eq!(
-        names_of(
-            "",
-            "http_sd_configs: [{url: http://x, proxy_url: http://p}]"
-        ),
-        ["scrape_configs[j].http_sd_configs[0].proxy_url"]
-    );
+fn names_in_a_secret_manager_are_refused() {
+    let job = "http_sd_configs: [{url: http://x, tls_config: {ca_ref: c}}]";
+    let expected = ["scrape_configs[j].http_sd_configs[0].ca_ref"];
+    assert_eq!(names_of("", job), expected);
+    let job = "oauth2: {client_id: i, client_secret_ref: s, token_url: 'http://t'}";
+    assert_eq!(names_of("", job), ["scrape_configs[j].client_secret_ref"]);
+}
+
+#[test]
+fn options_of_discovery_s_clients_are_refused_by_mechanism() {
     for (mechanism, config) in [
         ("consul", ""),
         ("docker", "host: 'http://h', "),
         ("dockerswarm", "host: 'http://h', role: nodes, "),
         ("ec2", ""),
     ] {
-        let job = format!("{mechanism}_sd_configs: [{{{config}proxy_url: http://p}}]");
-        let name = format!("scrape_configs[j].{mechanism}_sd_configs[0].proxy_url");
+        let job = format!("{mechanism}_sd_configs: [{{{config}tls_config: {{ca_ref: c}}}}]");
+        let name = format!("scrape_configs[j].{mechanism}_sd_configs[0].ca_ref");
         assert_eq!(names_of("", &job), [name]);
     }
 }

@@ -316,40 +316,27 @@ impl SdConfigs {
         ];
         let unbuilt = self.used().into_iter().filter(|key| !built.contains(key));
         let mut names: Vec<String> = unbuilt.map(ToOwned::to_owned).collect();
-        names.extend(client_options("http", &self.http_sd_configs, |c| {
-            &c.http_client
-        }));
-        names.extend(client_options("consul", &self.consul_sd_configs, |c| {
-            &c.http_client
-        }));
-        names.extend(client_options("docker", &self.docker_sd_configs, |c| {
-            &c.http_client
-        }));
-        names.extend(client_options(
-            "dockerswarm",
-            &self.dockerswarm_sd_configs,
-            |c| &c.http_client,
-        ));
-        names.extend(client_options("ec2", &self.ec2_sd_configs, |c| {
-            &c.http_client
-        }));
+        let http = self.http_sd_configs.iter().map(|entry| &entry.http_client);
+        push_not_built("http_sd_configs", http, &mut names);
+        let consul = self
+            .consul_sd_configs
+            .iter()
+            .map(|entry| &entry.http_client);
+        push_not_built("consul_sd_configs", consul, &mut names);
+        let docker = self
+            .docker_sd_configs
+            .iter()
+            .map(|entry| &entry.http_client);
+        push_not_built("docker_sd_configs", docker, &mut names);
+        let swarm = self
+            .dockerswarm_sd_configs
+            .iter()
+            .map(|entry| &entry.http_client);
+        push_not_built("dockerswarm_sd_configs", swarm, &mut names);
+        let ec2 = self.ec2_sd_configs.iter().map(|entry| &entry.http_client);
+        push_not_built("ec2_sd_configs", ec2, &mut names);
         names
     }
-}
-
-/// The options of a built mechanism's HTTP clients that are not built yet.
-fn client_options<T: yaml::Yaml>(
-    mechanism: &str,
-    configs: &Entries<T>,
-    options: impl Fn(&T) -> &HttpClientConfig,
-) -> Vec<String> {
-    let mut names = Vec::new();
-    for (index, config) in configs.iter().enumerate() {
-        let not_built = options(config).not_built();
-        let named = |option| format!("{mechanism}_sd_configs[{index}].{option}");
-        names.extend(not_built.into_iter().map(named));
-    }
-    names
 }
 
 yaml::record! {
@@ -371,6 +358,18 @@ yaml::record! {
         pub name: String => keep "name";
         /// Values, any of which matches.
         pub values: Vec<String> => keep "values";
+    }
+}
+
+/// Adds the options of the HTTP clients of the list `key` that are set and not built yet.
+fn push_not_built<'a>(
+    key: &str,
+    clients: impl Iterator<Item = &'a HttpClientConfig>,
+    names: &mut Vec<String>,
+) {
+    for (index, client) in clients.enumerate() {
+        let options = client.not_built().into_iter();
+        names.extend(options.map(|option| format!("{key}[{index}].{option}")));
     }
 }
 

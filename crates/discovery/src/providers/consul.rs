@@ -27,6 +27,9 @@ pub use entry::check_entries;
 
 use api::{Agent, Api, Reply};
 
+/// Most services that are watched at a time; each takes a connection.
+const WATCHES_MAX: usize = 1 << 15;
+
 /// How long watches wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -191,12 +194,6 @@ impl Shared {
         datacenter: &str,
         updates: &Updates,
     ) -> Report {
-        for (name, tags) in services {
-            if !watches.contains_key(name) && self.wants(name, tags.as_deref().unwrap_or(&[])) {
-                let watch = self.watch_service(name, datacenter, updates);
-                watches.insert(name.clone(), watch);
-            }
-        }
         let gone: Vec<String> = watches
             .keys()
             .filter(|name| !services.contains_key(*name))
@@ -211,6 +208,18 @@ impl Shared {
             if updates.send(vec![TargetGroup::gone(&name)]).await.is_err() {
                 return Report::NobodyThere;
             }
+        }
+        for (name, tags) in services {
+            if watches.contains_key(name) || !self.wants(name, tags.as_deref().unwrap_or(&[])) {
+                continue;
+            }
+            if watches.len() >= WATCHES_MAX {
+                let err = Error::BadContent(format!("more than {WATCHES_MAX} services"));
+                self.log(&err, "Not all services are watched", name);
+                break;
+            }
+            let watch = self.watch_service(name, datacenter, updates);
+            watches.insert(name.clone(), watch);
         }
         // Says that there is nothing, rather than nothing.
         if watches.is_empty() && updates.send(vec![TargetGroup::gone("")]).await.is_err() {
