@@ -199,6 +199,18 @@ fn options_of_discovery_s_clients_are_refused_by_mechanism() {
 }
 
 #[test]
+fn proxies_and_oauth2_are_built() {
+    for option in [
+        "proxy_url: http://p, no_proxy: a, proxy_connect_header: {X: [y]}",
+        "proxy_from_environment: true",
+        "oauth2: {client_id: i, client_secret: s, token_url: 'http://t', proxy_url: http://p}",
+        "http_sd_configs: [{url: http://x, proxy_url: http://p}]",
+    ] {
+        assert!(names_of("", option).is_empty(), "{option}");
+    }
+}
+
+#[test]
 fn rule_files_count_once_they_have_groups() {
     let dir = tempfile::tempdir().expect("dir");
     let file = dir.path().join("p.yml");

@@ -149,7 +149,7 @@ impl Dialer<'_> {
         let config = pick(self.sessions.ok_or_else(no_sessions)?).clone();
         let name = self.tls.server_name(host).map_err(Failure::Tls)?;
         let handshake = TlsConnector::from(config).connect(name, stream);
-        handshake.await.map_err(|err| tls_failure(&err))
+        handshake.await.map_err(|err| tls::failure(&err))
     }
 }
 
@@ -184,57 +184,6 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {
         }
     }
     Err(last.unwrap_or_else(no_such_host))
-}
-
-fn tls_failure(err: &io::Error) -> Failure {
-    let Some(tls) = err
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    else {
-        return match err.kind() {
-            io::ErrorKind::UnexpectedEof => Failure::Closed,
-            _ => Failure::Transport(err.to_string()),
-        };
-    };
-    let prefix = "tls: failed to verify certificate: x509:";
-    let text = match tls {
-        rustls::Error::InvalidCertificate(reason) => {
-            use rustls::CertificateError as Bad;
-            match reason {
-                Bad::UnknownIssuer | Bad::BadSignature => {
-                    format!("{prefix} certificate signed by unknown authority")
-                }
-                Bad::Expired
-                | Bad::ExpiredContext { .. }
-                | Bad::NotValidYet
-                | Bad::NotValidYetContext { .. } => {
-                    format!("{prefix} certificate has expired or is not yet valid: {reason}")
-                }
-                _ => format!("{prefix} {reason}"),
-            }
-        }
-        rustls::Error::InvalidMessage(_) => {
-            "http: server gave HTTP response to HTTPS client".to_owned()
-        }
-        rustls::Error::AlertReceived(alert) => {
-            format!("remote error: tls: {}", alert_text(*alert))
-        }
-        other => format!("tls: {other}"),
-    };
-    Failure::Tls(text)
-}
-
-fn alert_text(alert: rustls::AlertDescription) -> String {
-    use rustls::AlertDescription as Alert;
-    match alert {
-        Alert::HandshakeFailure => "handshake failure".to_owned(),
-        Alert::BadCertificate => "bad certificate".to_owned(),
-        Alert::CertificateRequired => "certificate required".to_owned(),
-        Alert::UnknownCA => "unknown certificate authority".to_owned(),
-        Alert::ProtocolVersion => "protocol version not supported".to_owned(),
-        Alert::UnrecognisedName => "unrecognized name".to_owned(),
-        other => format!("{other:?}").to_ascii_lowercase(),
-    }
 }
 
 /// The innermost cause of a transport error, in words.

@@ -3,6 +3,7 @@
 //! Files are read again for each request by TLS and the session settings are rebuilt when their
 //! contents changed, so that rotated certificates need no reload.
 
+mod failure;
 mod validity;
 mod verify;
 
@@ -14,6 +15,7 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
+pub(crate) use self::failure::failure;
 use crate::auth::read_file;
 use crate::options::{Text, TlsOptions, TlsVersion};
 

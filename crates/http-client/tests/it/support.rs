@@ -25,6 +25,8 @@ where
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            // As real servers do; else HTTP/2 waits for acknowledgements.
+            let _ = stream.set_nodelay(true);
             tokio::spawn(handle(stream));
         }
     });
