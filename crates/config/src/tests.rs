@@ -122,7 +122,7 @@ fn errors_name_file_line_and_what_was_expected() {
 fn unbuilt_sections_are_named() {
     let config = load(
         "remote_write: [{url: http://x}]\nscrape_configs:\n- job_name: j\n  \
-         authorization: {credentials_ref: c}\n  dns_sd_configs: [{names: [a]}]\n  static_configs: [{targets: [a]}]\n",
+         authorization: {credentials_ref: c}\n  kuma_sd_configs: [{server: 'http://k'}]\n  static_configs: [{targets: [a]}]\n",
     )
     .expect("valid");
     assert_eq!(
@@ -130,7 +130,7 @@ fn unbuilt_sections_are_named() {
         [
             "remote_write",
             "scrape_configs[j].credentials_ref",
-            "scrape_configs[j].dns_sd_configs"
+            "scrape_configs[j].kuma_sd_configs"
         ]
     );
 }
@@ -172,6 +172,20 @@ fn names_in_a_secret_manager_are_refused() {
     assert_eq!(names_of("", job), expected);
     let job = "oauth2: {client_id: i, client_secret_ref: s, token_url: 'http://t'}";
     assert_eq!(names_of("", job), ["scrape_configs[j].client_secret_ref"]);
+}
+
+#[test]
+fn options_of_discovery_s_clients_are_refused_by_mechanism() {
+    for (mechanism, config) in [
+        ("consul", ""),
+        ("docker", "host: 'http://h', "),
+        ("dockerswarm", "host: 'http://h', role: nodes, "),
+        ("ec2", ""),
+    ] {
+        let job = format!("{mechanism}_sd_configs: [{{{config}tls_config: {{ca_ref: c}}}}]");
+        let name = format!("scrape_configs[j].{mechanism}_sd_configs[0].ca_ref");
+        assert_eq!(names_of("", &job), [name]);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! - [`target_group`]: what a provider reports.
 //! - [`discoverer`]: the seam every provider implements.
 //! - [`manager`]: runs the providers of all jobs and hands on what changed, at most every 5 s.
-//! - [`refresh`]: the loop of providers that poll.
+//! - [`refresh`]: the loop of providers that poll; [`fetch`]: how they ask HTTP APIs.
 //! - [`providers`]: one file a mechanism.
 //! - [`metrics`]: our own metrics.
 //!
@@ -18,6 +18,7 @@
 pub mod config;
 pub mod discoverer;
 mod error;
+pub mod fetch;
 pub mod manager;
 pub mod metrics;
 pub mod providers;

@@ -66,6 +66,10 @@ pub struct ProviderMetrics {
     pub(crate) file_scan_duration: Summary,
     pub(crate) file_mtime: GaugeFamily,
     pub(crate) http_failures: Counter,
+    pub(crate) dns_lookups: Counter,
+    pub(crate) dns_failures: Counter,
+    pub(crate) consul_failures: Counter,
+    pub(crate) consul_duration: SummaryFamily,
     #[expect(
         dead_code,
         reason = "exposed at 0 until ZooKeeper mechanisms are built"
@@ -120,6 +124,24 @@ impl ProviderMetrics {
             http_failures: registry.counter(
                 "prometheus_sd_http_failures_total",
                 "Number of HTTP service discovery refresh failures.",
+            ),
+            dns_lookups: registry.counter(
+                "prometheus_sd_dns_lookups_total",
+                "The number of DNS-SD lookups.",
+            ),
+            dns_failures: registry.counter(
+                "prometheus_sd_dns_lookup_failures_total",
+                "The number of DNS-SD lookup failures.",
+            ),
+            consul_failures: registry.counter(
+                "prometheus_sd_consul_rpc_failures_total",
+                "The number of Consul RPC call failures.",
+            ),
+            consul_duration: registry.summary_family(
+                "prometheus_sd_consul_rpc_duration_seconds",
+                "The duration of a Consul RPC call in seconds.",
+                &["endpoint", "call"],
+                &QUANTILES,
             ),
             treecache_watchers: registry.gauge(
                 "prometheus_treecache_watcher_goroutines",

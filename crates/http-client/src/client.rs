@@ -194,12 +194,15 @@ impl Connection {
         let origin = Origin::of(&request.url)?;
         let headers = timeout_at(deadline, shared.headers(request, credentials, deadline)).await;
         let headers = headers.map_err(|_| Failure::Timeout)??;
+        let unix_socket = shared.options.unix_socket.as_deref();
         let proxy = shared.proxies.proxy_for(&origin);
+        let proxy = proxy.filter(|_| unix_socket.is_none());
         let sessions = timeout_at(deadline, shared.sessions(&origin, proxy)).await;
         let sessions = sessions.map_err(|_| Failure::Timeout)??;
         let dialer = Dialer {
             origin: &origin,
             proxy,
+            unix_socket,
             manners: Manners {
                 user_agent: &shared.user_agent,
                 headers: &shared.proxies.connect_headers,

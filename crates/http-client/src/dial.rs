@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -57,13 +58,14 @@ pub(crate) enum Stream {
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
     /// TLS to the target within TLS to a proxy.
     Nested(Box<TokioIo<TlsStream<TlsStream<TcpStream>>>>),
+    Unix(TokioIo<UnixStream>),
 }
 
 impl Stream {
     /// Whether the peer chose HTTP/2 of what was offered.
     pub(crate) fn chose_http2(&self) -> bool {
         let protocol = match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Unix(_) => None,
             Self::Tls(io) => io.inner().get_ref().1.alpn_protocol(),
             Self::Nested(io) => io.inner().get_ref().1.alpn_protocol(),
         };
@@ -76,6 +78,8 @@ impl Stream {
 pub(crate) struct Dialer<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) proxy: Option<&'a Proxy>,
+    /// In place of the origin and of any proxy.
+    pub(crate) unix_socket: Option<&'a Path>,
     pub(crate) manners: Manners<'a>,
     pub(crate) tls: &'a Tls,
     /// Of the moment; `None` if neither the target nor the proxy is reached by TLS.
@@ -90,6 +94,14 @@ impl Dialer<'_> {
     }
 
     async fn dial_unbounded(&self) -> Result<Stream, Failure> {
+        if let Some(path) = self.unix_socket {
+            let stream = UnixStream::connect(path).await;
+            let stream = stream.map_err(|source| Failure::ConnectUnix {
+                path: path.to_owned(),
+                source,
+            });
+            return Ok(Stream::Unix(TokioIo::new(stream?)));
+        }
         let Some(proxy) = self.proxy else {
             let stream = connect(&self.origin.host, self.origin.port).await?;
             return self.finish(stream).await;

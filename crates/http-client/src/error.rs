@@ -1,6 +1,7 @@
 //! Why a request failed, in the words that `lastError` and logs show.
 
 use std::io;
+use std::path::PathBuf;
 
 use url::Url;
 
@@ -40,6 +41,14 @@ pub enum Failure {
     Connect {
         /// The last address tried.
         address: String,
+        /// Its refusal.
+        source: io::Error,
+    },
+    /// No connection to a socket in the file system.
+    #[error("dial unix {}: {}", path.display(), connect_text(.source))]
+    ConnectUnix {
+        /// The socket.
+        path: PathBuf,
         /// Its refusal.
         source: io::Error,
     },
@@ -108,6 +117,8 @@ fn connect_text(err: &io::Error) -> String {
         io::ErrorKind::HostUnreachable => "no route to host",
         io::ErrorKind::NetworkUnreachable => "network is unreachable",
         io::ErrorKind::ConnectionReset => "connection reset by peer",
+        io::ErrorKind::NotFound => "no such file or directory",
+        io::ErrorKind::PermissionDenied => "permission denied",
         io::ErrorKind::TimedOut => return "i/o timeout".to_owned(),
         _ => return format!("connect: {err}"),
     };

@@ -93,6 +93,7 @@ impl Running {
         let chose_http2 = stream.chose_http2();
         match stream {
             Stream::Plain(io) => start_http1(io, Stream::Plain).await,
+            Stream::Unix(io) => start_http1(io, Stream::Unix).await,
             Stream::Tls(io) if chose_http2 => start_http2(*io).await,
             Stream::Tls(io) => start_http1(*io, |io| Stream::Tls(Box::new(io))).await,
             Stream::Nested(io) if chose_http2 => start_http2(*io).await,

@@ -24,6 +24,8 @@ pub struct ClientOptions {
     pub follow_redirects: bool,
     /// Headers added to each request: name and where its value comes from, in this order.
     pub headers: Vec<(String, Text)>,
+    /// Socket in the file system to connect to, in place of the URL's host and port.
+    pub unix_socket: Option<PathBuf>,
 }
 
 impl Default for ClientOptions {
@@ -35,6 +37,7 @@ impl Default for ClientOptions {
             http2: true,
             follow_redirects: true,
             headers: Vec::new(),
+            unix_socket: None,
         }
     }
 }
@@ -122,6 +125,7 @@ impl From<&HttpClientConfig> for ClientOptions {
             http2: config.enable_http2,
             follow_redirects: config.follow_redirects,
             headers,
+            unix_socket: None,
         }
     }
 }

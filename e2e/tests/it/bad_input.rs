@@ -74,8 +74,9 @@ fn an_unknown_field_is_named_with_its_line() -> Result<()> {
 #[test]
 fn a_section_that_is_not_built_yet_is_named() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let config = "scrape_configs:\n- job_name: a\n  consul_sd_configs: [{server: 'localhost:1'}]\n";
-    check_refused(dir.path(), config, &[], &["consul_sd_configs"])
+    let config =
+        "scrape_configs:\n- job_name: a\n  kuma_sd_configs: [{server: 'http://localhost:1'}]\n";
+    check_refused(dir.path(), config, &[], &["kuma_sd_configs"])
 }
 
 #[test]

@@ -4,22 +4,20 @@ use std::time::Duration;
 
 use ::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use ::http::{HeaderMap, StatusCode};
-use http_client::{BodyError, Client, ClientOptions, Connection, Request};
-use tokio::sync::Mutex;
+use http_client::{Client, ClientOptions, Connection, Request};
+use telemetry::Counter;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{Environment, group_text, with_label};
 use crate::config::HttpSdConfig;
-use crate::discoverer::{Discoverer, Running, Updates};
 use crate::error::Error;
-use crate::refresh;
+use crate::fetch::{self, Answer};
+use crate::refresh::Poll;
 use crate::target_group::TargetGroup;
 
 /// Label with the URL a target came from.
 const META_URL: &str = "__meta_url";
-/// Most bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 1 << 28;
 
 /// Polls one URL.
 #[derive(Debug)]
@@ -29,8 +27,10 @@ pub struct HttpDiscoverer {
     url_text: String,
     interval: Duration,
     headers: HeaderMap,
-    client: Client,
-    environment: Environment,
+    connection: Connection,
+    failures: Counter,
+    /// Groups of the last answer.
+    known: usize,
 }
 
 impl HttpDiscoverer {
@@ -52,71 +52,65 @@ impl HttpDiscoverer {
             url_text: config.url.clone(),
             interval,
             headers,
-            client,
-            environment: environment.clone(),
+            connection: client.connection(),
+            failures: environment.metrics.http_failures.clone(),
+            known: 0,
         })
     }
 
-    async fn poll(&self, connection: &mut Connection) -> Result<Vec<TargetGroup>, Error> {
+    async fn ask(&mut self) -> Result<Vec<TargetGroup>, Error> {
         let request = Request {
             headers: self.headers.clone(),
             ..Request::get(self.url.clone())
         };
         let deadline = Instant::now() + self.interval;
-        let mut response = connection.send(request, deadline).await?;
-        if response.status != StatusCode::OK {
-            let code = response.status.as_u16();
-            let reason = response.status.canonical_reason().unwrap_or("");
-            return Err(Error::BadContent(format!(
-                "server returned HTTP status {code} {reason}"
-            )));
-        }
-        let content_type = response.headers.get(CONTENT_TYPE);
-        let content_type = content_type.map_or(String::new(), |value| {
-            String::from_utf8_lossy(value.as_bytes()).trim().to_owned()
-        });
-        if !is_json(&content_type) {
-            return Err(Error::BadContent(format!(
-                "unsupported content type {content_type:?}"
-            )));
-        }
-        let body = response.body.collect(ANSWER_BYTES_MAX).await;
-        let body = body.map_err(|err: BodyError| Error::BadContent(err.to_string()))?;
-        let mut groups = group_text::from_json(&body)?;
+        let answer = fetch::fetch(&mut self.connection, request, deadline).await?;
+        accept(&answer)?;
+        let mut groups = fetch::decode(answer.body, group_text::from_json).await?;
         for (index, group) in groups.iter_mut().enumerate() {
-            group.source = format!("{}:{index}", self.url_text);
+            group.source = self.source(index);
             group.labels = with_label(&group.labels, META_URL, &self.url_text);
         }
+        let found = groups.len();
+        groups.extend((found..self.known).map(|index| TargetGroup::gone(&self.source(index))));
+        self.known = found;
         Ok(groups)
+    }
+
+    fn source(&self, index: usize) -> String {
+        format!("{}:{index}", self.url_text)
     }
 }
 
-impl Discoverer for HttpDiscoverer {
-    fn run(self: Box<Self>, updates: Updates) -> Running {
-        Box::pin(async move {
-            let environment = self.environment.clone();
-            let failures = environment.metrics.http_failures.clone();
-            let connection = Mutex::new(self.client.connection());
-            let interval = self.interval;
-            let (this, connection, failures) = (&self, &connection, &failures);
-            let poll = || async move {
-                let mut connection = connection.lock().await;
-                this.poll(&mut connection)
-                    .await
-                    .inspect_err(|_| failures.inc())
-            };
-            let config = &environment.config_name;
-            refresh::run(
-                "http",
-                config,
-                interval,
-                environment.metrics.clone(),
-                updates,
-                poll,
-            )
-            .await;
-        })
+impl Poll for HttpDiscoverer {
+    const MECHANISM: &'static str = "http";
+
+    fn interval(&self) -> Duration {
+        self.interval
     }
+
+    async fn poll(&mut self) -> Result<Vec<TargetGroup>, Error> {
+        self.ask().await.inspect_err(|_| self.failures.inc())
+    }
+}
+
+fn accept(answer: &Answer) -> Result<(), Error> {
+    if answer.status != StatusCode::OK {
+        return Err(Error::BadContent(format!(
+            "server returned HTTP status {}",
+            answer.status_text()
+        )));
+    }
+    let content_type = answer.headers.get(CONTENT_TYPE);
+    let content_type = content_type.map_or(String::new(), |value| {
+        String::from_utf8_lossy(value.as_bytes()).trim().to_owned()
+    });
+    if !is_json(&content_type) {
+        return Err(Error::BadContent(format!(
+            "unsupported content type {content_type:?}"
+        )));
+    }
+    Ok(())
 }
 
 /// `application/json`, in UTF-8 if it says.

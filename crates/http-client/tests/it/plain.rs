@@ -153,3 +153,30 @@ async fn unasked_bytes_end_a_connection() {
     let answers = ask_and_rest(&mut client.connection(), &format!("http://{address}/")).await;
     assert_eq!(answers, [b"0", b"1", b"2"]);
 }
+
+#[tokio::test]
+async fn a_socket_in_the_file_system_is_asked_in_place_of_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("daemon.sock");
+    let options = ClientOptions {
+        unix_socket: Some(path.clone()),
+        ..ClientOptions::default()
+    };
+    let url = "http://daemon.localhost/x";
+    let refused = get(options.clone(), url).await.unwrap_err().to_string();
+    let expected = format!(
+        "Get \"{url}\": dial unix {}: connect: no such file or directory",
+        path.display()
+    );
+    assert_eq!(refused, expected);
+
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(echo(stream));
+        }
+    });
+    let head = get(options, url).await.unwrap();
+    assert!(head.starts_with("GET /x HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("host: daemon.localhost\r\n"), "{head}");
+}
