@@ -40,7 +40,7 @@ mod triton;
 mod uyuni;
 mod vultr;
 
-use http_client::config::EndpointUrl;
+use http_client::config::{EndpointUrl, HttpClientConfig};
 use yaml::Entries;
 
 pub use aws::AwsSdConfig;
@@ -304,14 +304,19 @@ impl SdConfigs {
     /// Keys of the lists that have entries and whose mechanism is not built yet, and options of
     /// built ones that are not.
     pub fn not_built(&self) -> Vec<String> {
-        let built = ["static_configs", "file_sd_configs", "http_sd_configs"];
+        let built = [
+            "static_configs",
+            "file_sd_configs",
+            "http_sd_configs",
+            "kubernetes_sd_configs",
+        ];
         let unbuilt = self.used().into_iter().filter(|key| !built.contains(key));
         let mut names: Vec<String> = unbuilt.map(ToOwned::to_owned).collect();
-        for (index, entry) in self.http_sd_configs.iter().enumerate() {
-            let options = entry.http_client.not_built();
-            let named = |option| format!("http_sd_configs[{index}].{option}");
-            names.extend(options.into_iter().map(named));
-        }
+        let http = self.http_sd_configs.iter().map(|entry| &entry.http_client);
+        let kubernetes = self.kubernetes_sd_configs.iter();
+        let kubernetes = kubernetes.map(|entry| &entry.http_client);
+        push_not_built("http_sd_configs", http, &mut names);
+        push_not_built("kubernetes_sd_configs", kubernetes, &mut names);
         names
     }
 }
@@ -335,6 +340,18 @@ yaml::record! {
         pub name: String => keep "name";
         /// Values, any of which matches.
         pub values: Vec<String> => keep "values";
+    }
+}
+
+/// Adds the options of the HTTP clients of the list `key` that are set and not built yet.
+fn push_not_built<'a>(
+    key: &str,
+    clients: impl Iterator<Item = &'a HttpClientConfig>,
+    names: &mut Vec<String>,
+) {
+    for (index, client) in clients.enumerate() {
+        let options = client.not_built().into_iter();
+        names.extend(options.map(|option| format!("{key}[{index}].{option}")));
     }
 }
 

@@ -66,6 +66,8 @@ pub struct ProviderMetrics {
     pub(crate) file_scan_duration: Summary,
     pub(crate) file_mtime: GaugeFamily,
     pub(crate) http_failures: Counter,
+    pub(crate) kubernetes_events: CounterFamily,
+    pub(crate) kubernetes_failures: Counter,
     #[expect(
         dead_code,
         reason = "exposed at 0 until ZooKeeper mechanisms are built"
@@ -121,6 +123,11 @@ impl ProviderMetrics {
                 "prometheus_sd_http_failures_total",
                 "Number of HTTP service discovery refresh failures.",
             ),
+            kubernetes_events: kubernetes_events(registry),
+            kubernetes_failures: registry.counter(
+                "prometheus_sd_kubernetes_failures_total",
+                "The number of failed WATCH/LIST requests.",
+            ),
             treecache_watchers: registry.gauge(
                 "prometheus_treecache_watcher_goroutines",
                 "The current number of watcher goroutines.",
@@ -131,4 +138,26 @@ impl ProviderMetrics {
             ),
         }
     }
+}
+
+/// With every role and event at 0 from the start, as in the reference.
+fn kubernetes_events(registry: &Registry) -> CounterFamily {
+    let family = registry.counter_family(
+        "prometheus_sd_kubernetes_events_total",
+        "The number of Kubernetes events handled.",
+        &["role", "event"],
+    );
+    for role in [
+        "endpointslice",
+        "endpoints",
+        "node",
+        "pod",
+        "service",
+        "ingress",
+    ] {
+        for event in ["add", "delete", "update"] {
+            family.with(&[role, event]);
+        }
+    }
+    family
 }

@@ -3,6 +3,7 @@
 pub mod file;
 mod group_text;
 pub mod http;
+pub mod kubernetes;
 pub mod static_config;
 
 use http_client::ClientOptions;
@@ -14,6 +15,7 @@ use crate::metrics::ProviderMetrics;
 use crate::target_group::TargetGroup;
 
 pub use group_text::check_json;
+pub use kubernetes::check_stream as check_kubernetes_stream;
 
 /// What providers need beside their configuration.
 #[derive(Debug, Clone)]
@@ -50,6 +52,18 @@ pub fn specs(configs: &SdConfigs, environment: &Environment) -> Vec<ProviderSpec
             key: format!("http {} {} {client}", config.url, config.refresh_interval),
             make: Box::new(move || {
                 Ok(Box::new(http::HttpDiscoverer::new(&made_of, &environment)?))
+            }),
+        });
+    }
+    for config in &configs.kubernetes_sd_configs {
+        let (made_of, environment) = (config.clone(), environment.clone());
+        let client = ClientOptions::from(&config.http_client).fingerprint();
+        specs.push(ProviderSpec {
+            // A configuration does not show its secrets.
+            key: format!("kubernetes {config:?} {client}"),
+            make: Box::new(move || {
+                let discoverer = kubernetes::KubernetesDiscoverer::new(&made_of, &environment)?;
+                Ok(Box::new(discoverer))
             }),
         });
     }
