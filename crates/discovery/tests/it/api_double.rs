@@ -387,7 +387,7 @@ impl State {
         };
         let token = asked.parameter("continue");
         let (version, start) = match token.split_once(':') {
-            None => (self.version, 0),
+            None => (self.version, 0_usize),
             Some((version, start)) => (version.parse().unwrap(), start.parse().unwrap()),
         };
         if version < self.oldest {

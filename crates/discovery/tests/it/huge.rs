@@ -95,7 +95,7 @@ async fn a_slow_list_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_burst_of_changes_is_reported_as_fast_as_it_is_taken() {
+async fn a_burst_of_changes_makes_no_queue() {
     let double = ApiDouble::start().await;
     double.put("pods", objects::pod("p", "default", "n1", "10.0.0.1"));
     let mut follow = Follow::start(&double, "pod", "");
@@ -109,13 +109,12 @@ async fn a_burst_of_changes_is_reported_as_fast_as_it_is_taken() {
         pod["status"]["phase"] = text.as_str().into();
         double.put("pods", pod);
     }
-    follow
-        .until_label("__meta_kubernetes_pod_phase", "phase-1999")
-        .await;
-    // Nobody took reports meanwhile: changes came to one group, not to a queue of them.
-    assert!(
-        follow.reported.len() - before < 200,
-        "{}",
-        follow.reported.len()
-    );
+    // Nobody takes reports meanwhile.
+    while !follow.metrics().contains("} 2000\n") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let phase = "__meta_kubernetes_pod_phase";
+    follow.until_label(phase, "phase-1999").await;
+    // Those that had room, and one that has it all: changes come to one group, not to a queue.
+    assert!(follow.reported.len() - before <= 6);
 }

@@ -23,6 +23,7 @@ pub(super) struct FeedState {
     pub(super) kind: Kind,
     /// Where its objects are; all if it watches all, or if they are in none.
     pub(super) namespace: Option<Arc<str>>,
+    /// Number of its last list.
     generation: u32,
     is_synced: bool,
 }
@@ -32,7 +33,7 @@ impl FeedState {
         Self {
             kind,
             namespace,
-            generation: 1,
+            generation: 0,
             is_synced: false,
         }
     }
@@ -120,9 +121,9 @@ impl Board {
                     self.note(kind, &parsed.key, happened);
                 }
             }
+            Change::ListBegin => feed.generation = generation.wrapping_add(1),
             Change::ListEnd { is_whole } => {
                 feed.is_synced = true;
-                feed.generation = generation.wrapping_add(1);
                 let namespace = feed.namespace.clone();
                 if !is_whole {
                     return;

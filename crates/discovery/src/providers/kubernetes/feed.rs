@@ -40,7 +40,7 @@ const WATCH_GRACE: Duration = Duration::from_secs(30);
 /// A watch that lasted this long without any event was a good one.
 const GOOD_WATCH: Duration = Duration::from_secs(5);
 /// After so many failed watches in a row the resource is listed again.
-const WATCH_TRIES_MAX: u32 = 5;
+const WATCH_TRIES_MAX: u32 = 3;
 /// Most bytes of what the server says of a refusal.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// Most objects of a resource.
@@ -49,6 +49,8 @@ const OBJECTS_MAX: usize = 4 << 20;
 /// What a feed tells.
 #[derive(Debug)]
 pub(super) enum Change {
+    /// A list begins, perhaps anew.
+    ListBegin,
     /// Objects of a list.
     Listed(Vec<Parsed>),
     /// The list has ended. If every object of it could be read, what it did not bring is gone.
@@ -195,6 +197,7 @@ impl Feed {
     async fn list(&self, place: &mut Place) -> Result<Going, Failure> {
         let mut next: Option<String> = None;
         let mut so_far = ListSoFar::default();
+        self.tell(Change::ListBegin).await?;
         loop {
             let mut url = self.url();
             url.query_pairs_mut().append_pair("limit", PAGE_LEN);
