@@ -7,8 +7,8 @@
 //!   `endpoint_slice`): what is kept of an object, and its group of targets. `labels`: their names.
 //! - `store`, `join`, `board`: what is known, what groups take from other objects, what to report.
 //!
-//! Flow: one task a feed → a bounded channel → the board, which only this provider's future touches
-//! → groups, built when there is room to report them. Only the fields that labels need are kept;
+//! Flow: one task a feed → a bounded channel → the board, which only this provider has → groups, built
+//! when there is room to report them. Only the fields that labels need are kept;
 //! groups of pods, nodes, services and ingresses share their labels with what is reported.
 
 mod access;
@@ -36,7 +36,7 @@ use telemetry::CounterFamily;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use self::access::{Access, Cluster};
+use self::access::Access;
 use self::api::{Kind, Selector};
 use self::board::{Board, FeedState};
 use self::feed::{Feed, Message};
@@ -45,14 +45,17 @@ use crate::config::{KubernetesSdConfig, ResourceSelector};
 use crate::discoverer::{Discoverer, Running, Updates};
 use crate::error::Error;
 
+pub use access::Cluster;
 pub use check::check_stream;
 
 mod check;
 
 /// Changes that may wait for the board.
 const CHANGES_LEN_MAX: usize = 64;
-/// Groups that are reported together: few enough to be built in well under a millisecond.
-const GROUPS_LEN: usize = 32;
+/// Groups that are reported together.
+const GROUPS_LEN_MAX: usize = 512;
+/// No further group is added to as many targets.
+const TARGETS_LEN_MAX: usize = 1024;
 
 /// What targets are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +151,8 @@ impl KubernetesDiscoverer {
         Self::in_cluster(config, environment, &Cluster::of_process())
     }
 
-    fn in_cluster(
+    /// As [`new`](Self::new), in this cluster.
+    pub fn in_cluster(
         config: &KubernetesSdConfig,
         environment: &Environment,
         cluster: &Cluster<'_>,
@@ -243,24 +247,49 @@ impl Discoverer for KubernetesDiscoverer {
     }
 }
 
-/// Takes changes in and reports groups, until nobody sends or listens any more.
-async fn report(mut board: Board, mut changes: mpsc::Receiver<Message>, updates: Updates) {
+/// Takes changes in and reports groups, until nobody sends or listens any more. The board does its work
+/// on a thread for such: a namespace may have thousands of groups, a group hundreds of targets.
+async fn report(board: Board, mut changes: mpsc::Receiver<Message>, updates: Updates) {
+    let mut board = Box::new(board);
+    let mut waiting = Vec::with_capacity(CHANGES_LEN_MAX);
     loop {
-        tokio::select! {
-            change = changes.recv() => {
-                let Some(change) = change else { return };
-                board.take(change);
-                // What has piled up changes the same groups perhaps.
-                for _ in 0..CHANGES_LEN_MAX {
-                    let Ok(change) = changes.try_recv() else { break };
-                    board.take(change);
+        let room = tokio::select! {
+            count = changes.recv_many(&mut waiting, CHANGES_LEN_MAX) => {
+                if count == 0 {
+                    return;
                 }
+                None
             }
             room = updates.reserve(), if board.has_groups() => {
                 let Ok(room) = room else { return };
-                room.send(board.next_groups(GROUPS_LEN));
+                Some(room)
             }
             () = updates.closed() => return,
+        };
+        let taken = std::mem::take(&mut waiting);
+        let builds = room.is_some();
+        let work = tokio::task::spawn_blocking(move || {
+            for change in taken {
+                board.take(change);
+            }
+            let groups = match builds {
+                true => board.next_groups(GROUPS_LEN_MAX, TARGETS_LEN_MAX),
+                false => Vec::new(),
+            };
+            (board, groups)
+        });
+        // It ends early only with the runtime, or by a mistake of ours.
+        let Ok((back, groups)) = work.await else {
+            tracing::error!(
+                component = "discovery manager",
+                discovery = "kubernetes",
+                "Discovery has broken down"
+            );
+            return;
+        };
+        board = back;
+        if let Some(room) = room {
+            room.send(groups);
         }
     }
 }

@@ -10,9 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// What a connection runs on.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Objects of which there are many: made when they are asked for.
 pub(crate) struct Bulk {
@@ -79,6 +85,11 @@ pub(crate) struct ApiDouble {
 
 impl ApiDouble {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// With TLS, if there is a configuration of it.
+    pub(crate) async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let double = Self {
             state: Arc::default(),
@@ -89,10 +100,16 @@ impl ApiDouble {
         let serving = double.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let serving = serving.clone();
+                let (serving, tls) = (serving.clone(), tls.clone());
                 tokio::spawn(async move {
                     // A client that goes away ends its connection.
-                    let _ = serving.serve(stream).await;
+                    let _ = match tls {
+                        None => serving.serve(stream).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serving.serve(stream).await,
+                            Err(err) => Err(err),
+                        },
+                    };
                 });
             }
         });
@@ -105,6 +122,10 @@ impl ApiDouble {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Changes how the server behaves.
@@ -192,7 +213,7 @@ impl ApiDouble {
         self.lock().requests.clone()
     }
 
-    async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
+    async fn serve(&self, mut stream: impl Stream) -> std::io::Result<()> {
         let epoch = self.lock().epoch;
         let mut received = Vec::new();
         loop {
@@ -215,7 +236,12 @@ impl ApiDouble {
         }
     }
 
-    async fn answer(&self, stream: &mut TcpStream, head: &str, epoch: u64) -> std::io::Result<()> {
+    async fn answer(
+        &self,
+        stream: &mut impl Stream,
+        head: &str,
+        epoch: u64,
+    ) -> std::io::Result<()> {
         let target = head.split(' ').nth(1).unwrap_or("").to_owned();
         let refusal = self.admit(head, &target);
         if let Some(status) = refusal {
@@ -249,7 +275,7 @@ impl ApiDouble {
         manners.refusals.pop()
     }
 
-    async fn list(&self, stream: &mut TcpStream, asked: &Asked) -> std::io::Result<()> {
+    async fn list(&self, stream: &mut impl Stream, asked: &Asked) -> std::io::Result<()> {
         let Some(page) = self.lock().page(asked) else {
             return write_status(stream, 410, "the continue token is too old").await;
         };
@@ -279,7 +305,7 @@ impl ApiDouble {
 
     async fn watch(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut impl Stream,
         asked: &Asked,
         epoch: u64,
     ) -> std::io::Result<()> {
@@ -456,19 +482,19 @@ impl Asked {
     }
 }
 
-async fn write_head(stream: &mut TcpStream, status: u16) -> std::io::Result<()> {
+async fn write_head(stream: &mut impl Stream, status: u16) -> std::io::Result<()> {
     let head = format!(
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await
 }
 
-async fn write_chunk(stream: &mut TcpStream, text: &str) -> std::io::Result<()> {
+async fn write_chunk(stream: &mut impl Stream, text: &str) -> std::io::Result<()> {
     let chunk = format!("{:x}\r\n{text}\r\n", text.len());
     stream.write_all(chunk.as_bytes()).await
 }
 
-async fn write_status(stream: &mut TcpStream, code: u16, message: &str) -> std::io::Result<()> {
+async fn write_status(stream: &mut impl Stream, code: u16, message: &str) -> std::io::Result<()> {
     let status = json!({"kind": "Status", "code": code, "message": message});
     write_head(stream, code).await?;
     write_chunk(stream, &status.to_string()).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use discovery::config::SdConfigs;
 use discovery::metrics::ProviderMetrics;
 use discovery::providers::{self, Environment};
-use discovery::{TargetGroup, Updates};
+use discovery::{Discoverer, TargetGroup, Updates};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -45,6 +45,18 @@ impl Follow {
 
     /// A provider with this section.
     pub(crate) fn start_section(section: &str) -> Self {
+        Self::start_made(section, |configs, environment| {
+            let mut specs = providers::specs(configs, environment);
+            assert_eq!(specs.len(), 1);
+            (specs.remove(0).make)().expect("a provider")
+        })
+    }
+
+    /// A provider that `make` makes of this section.
+    pub(crate) fn start_made(
+        section: &str,
+        make: impl FnOnce(&SdConfigs, &Environment) -> Box<dyn Discoverer>,
+    ) -> Self {
         let section = section.trim_end().replace('\n', "\n  ");
         let text = format!("kubernetes_sd_configs:\n- {section}\n");
         let mut configs = SdConfigs::default();
@@ -55,9 +67,7 @@ impl Follow {
             user_agent: "test/1".to_owned(),
             config_name: "job".to_owned(),
         };
-        let mut specs = providers::specs(&configs, &environment);
-        assert_eq!(specs.len(), 1);
-        let discoverer = (specs.remove(0).make)().expect("a provider");
+        let discoverer = make(&configs, &environment);
         let (sender, updates): (Updates, _) = mpsc::channel(4);
         Self {
             groups: BTreeMap::new(),

@@ -1,4 +1,5 @@
 //! Discovery of Kubernetes against an API server of our own that speaks the real protocol.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may fail the test")]
 
 mod api_double;
 mod attached;

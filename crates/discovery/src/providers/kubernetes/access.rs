@@ -15,7 +15,7 @@ use crate::config::KubernetesSdConfig;
 use crate::error::Error;
 
 /// Where a pod finds its service account.
-pub(super) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// An API server and our access to it.
 #[derive(Debug)]
@@ -49,18 +49,20 @@ pub(super) struct Credentials {
     pub(super) epoch: u64,
 }
 
-/// The place of a service account and the address of the API server, as the environment of a pod has
-/// them.
+/// The address of the API server and the place of a service account, as a pod has them.
 #[derive(Debug)]
-pub(super) struct Cluster<'a> {
-    pub(super) host: Option<String>,
-    pub(super) port: Option<String>,
-    pub(super) folder: &'a Path,
+pub struct Cluster<'a> {
+    /// `KUBERNETES_SERVICE_HOST`.
+    pub host: Option<String>,
+    /// `KUBERNETES_SERVICE_PORT`.
+    pub port: Option<String>,
+    /// Folder with `token`, `ca.crt` and `namespace`.
+    pub folder: &'a Path,
 }
 
 impl Cluster<'_> {
     /// Of this process.
-    pub(super) fn of_process() -> Cluster<'static> {
+    pub fn of_process() -> Cluster<'static> {
         Cluster {
             host: std::env::var("KUBERNETES_SERVICE_HOST").ok(),
             port: std::env::var("KUBERNETES_SERVICE_PORT").ok(),

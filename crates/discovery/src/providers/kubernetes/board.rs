@@ -4,6 +4,7 @@
 //! events makes no queue. It is built when there is room to report it.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::api::Kind;
@@ -11,7 +12,7 @@ use super::endpoint_slice::EndpointSlice;
 use super::endpoints::Endpoints;
 use super::feed::{Change, Message};
 use super::join::Related;
-use super::objects::{Item, Key, OwnGroup};
+use super::objects::{Item, Key, OwnGroup, namespace_of};
 use super::store::{Index, Reference, Store, Stored, range_of};
 use super::{EventCounts, Role};
 use crate::config::AttachMetadata;
@@ -54,6 +55,7 @@ pub(super) struct Board {
     feeds: Vec<FeedState>,
     /// The namespaces that are looked at one by one; none if all are.
     namespaces: Vec<Arc<str>>,
+    ready: Ready,
     primary: Primary,
     related: Related,
     /// Which groups need which other objects.
@@ -63,6 +65,13 @@ pub(super) struct Board {
     /// Keys of the groups to report.
     dirty: BTreeSet<Key>,
     counts: EventCounts,
+}
+
+/// Where groups can be made: every feed that they need has had a whole list.
+#[derive(Debug)]
+enum Ready {
+    Everywhere,
+    Namespaces(BTreeSet<Arc<str>>),
 }
 
 /// What happened to an object.
@@ -96,6 +105,7 @@ impl Board {
             role,
             feeds,
             namespaces,
+            ready: Ready::Namespaces(BTreeSet::new()),
             primary: Primary::default(),
             related: Related {
                 attach,
@@ -125,6 +135,7 @@ impl Board {
             Change::ListEnd { is_whole } => {
                 feed.is_synced = true;
                 let namespace = feed.namespace.clone();
+                self.update_ready();
                 if !is_whole {
                     return;
                 }
@@ -299,54 +310,71 @@ impl Board {
         }
     }
 
-    /// Whether there are groups to report.
-    pub(super) fn has_groups(&self) -> bool {
-        match self.namespaces.is_empty() {
-            true => !self.dirty.is_empty() && self.is_synced(None),
-            false => self.next_namespace().is_some(),
-        }
+    fn update_ready(&mut self) {
+        self.ready = if self.namespaces.is_empty() && self.is_synced(None) {
+            Ready::Everywhere
+        } else {
+            let namespaces = self.namespaces.iter();
+            let ready = namespaces.filter(|name| self.is_synced(Some(name)));
+            Ready::Namespaces(ready.cloned().collect())
+        };
     }
 
-    /// Whether every feed that groups in `namespace` need has had a whole list.
+    /// Whether every feed that groups in `namespace`, or in any, need has had a whole list. One that
+    /// cannot be listed holds up no other one.
     fn is_synced(&self, namespace: Option<&str>) -> bool {
         let mut feeds = self.feeds.iter();
         feeds.all(|feed| {
-            let concerns = match &feed.namespace {
-                None => true,
-                Some(own) => namespace.is_none_or(|wanted| **own == *wanted),
-            };
+            let own = feed.namespace.as_deref();
+            let concerns = own.is_none() || namespace.is_none() || own == namespace;
             feed.is_synced || !concerns
         })
     }
 
-    /// The first namespace with groups to report. One that cannot be listed holds up no other one.
-    fn next_namespace(&self) -> Option<&Arc<str>> {
-        let mut namespaces = self.namespaces.iter();
-        namespaces.find(|name| {
-            let range = range_of(Some(name));
-            let mut dirty = self.dirty.range::<str, _>(range.as_bounds());
-            dirty.next().is_some() && self.is_synced(Some(name))
-        })
+    /// The first key to report, of those that can be.
+    fn first_dirty(&self) -> Option<&Key> {
+        let Ready::Namespaces(ready) = &self.ready else {
+            return self.dirty.first();
+        };
+        let mut first = self.dirty.first();
+        while let Some(key) = first {
+            let namespace = namespace_of(key);
+            if ready.contains(namespace) {
+                return Some(key);
+            }
+            let range = range_of(Some(namespace));
+            let (_, behind) = range.as_bounds();
+            let after = match behind {
+                Bound::Excluded(end) => Bound::Included(end),
+                Bound::Included(_) | Bound::Unbounded => return None,
+            };
+            first = self.dirty.range::<str, _>((after, Bound::Unbounded)).next();
+        }
+        None
     }
 
-    /// Up to `len` groups to report.
-    pub(super) fn next_groups(&mut self, len: usize) -> Vec<TargetGroup> {
-        let keys: Vec<Key> = match self.namespaces.is_empty() {
-            true if self.is_synced(None) => self.dirty.iter().take(len).cloned().collect(),
-            true => Vec::new(),
-            false => {
-                let Some(namespace) = self.next_namespace() else {
-                    return Vec::new();
-                };
-                let range = range_of(Some(namespace));
-                let dirty = self.dirty.range::<str, _>(range.as_bounds());
-                dirty.take(len).cloned().collect()
-            }
-        };
-        for key in &keys {
-            self.dirty.remove(key);
+    /// Whether there are groups to report.
+    pub(super) fn has_groups(&self) -> bool {
+        self.first_dirty().is_some()
+    }
+
+    /// Groups to report: up to `groups_len`, and not many more than `targets_len` targets.
+    pub(super) fn next_groups(
+        &mut self,
+        groups_len: usize,
+        targets_len: usize,
+    ) -> Vec<TargetGroup> {
+        let (mut groups, mut targets) = (Vec::new(), 0);
+        while groups.len() < groups_len
+            && targets < targets_len
+            && let Some(key) = self.first_dirty().cloned()
+        {
+            self.dirty.remove(&key);
+            let group = self.group(&key);
+            targets += group.targets.len();
+            groups.push(group);
         }
-        keys.iter().map(|key| self.group(key)).collect()
+        groups
     }
 
     /// The group of `key` as it is now.

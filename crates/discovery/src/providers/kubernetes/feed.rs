@@ -169,7 +169,9 @@ impl Feed {
         place.connection = None;
         place.list_from = ListFrom::Newest;
         let is_gone = matches!(failure, Failure::Gone(_));
-        if is_gone || place.backoff.tries() >= WATCH_TRIES_MAX {
+        // While the server cannot be reached the version stays good.
+        let is_reached = !matches!(failure, Failure::Http(_) | Failure::Access(_));
+        if is_gone || (is_reached && place.backoff.tries() >= WATCH_TRIES_MAX) {
             place.version = None;
         }
         // A watch that breaks off or grows too old is daily life: the reference counts refused ones.
