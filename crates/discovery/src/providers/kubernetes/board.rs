@@ -70,6 +70,7 @@ pub(super) struct Board {
 /// Where groups can be made: every feed that they need has had a whole list.
 #[derive(Debug)]
 enum Ready {
+    Nowhere,
     Everywhere,
     Namespaces(BTreeSet<Arc<str>>),
 }
@@ -105,7 +106,7 @@ impl Board {
             role,
             feeds,
             namespaces,
-            ready: Ready::Namespaces(BTreeSet::new()),
+            ready: Ready::Nowhere,
             primary: Primary::default(),
             related: Related {
                 attach,
@@ -311,12 +312,14 @@ impl Board {
     }
 
     fn update_ready(&mut self) {
-        self.ready = if self.namespaces.is_empty() && self.is_synced(None) {
-            Ready::Everywhere
-        } else {
-            let namespaces = self.namespaces.iter();
-            let ready = namespaces.filter(|name| self.is_synced(Some(name)));
-            Ready::Namespaces(ready.cloned().collect())
+        let namespaces = self.namespaces.iter();
+        self.ready = match self.is_synced(None) {
+            true => Ready::Everywhere,
+            false if self.namespaces.is_empty() => Ready::Nowhere,
+            false => {
+                let ready = namespaces.filter(|name| self.is_synced(Some(name)));
+                Ready::Namespaces(ready.cloned().collect())
+            }
         };
     }
 
@@ -333,22 +336,25 @@ impl Board {
 
     /// The first key to report, of those that can be.
     fn first_dirty(&self) -> Option<&Key> {
-        let Ready::Namespaces(ready) = &self.ready else {
-            return self.dirty.first();
+        let ready = match &self.ready {
+            Ready::Nowhere => return None,
+            Ready::Everywhere => return self.dirty.first(),
+            Ready::Namespaces(ready) => ready,
         };
-        let mut first = self.dirty.first();
-        while let Some(key) = first {
+        let mut next = self.dirty.first();
+        while let Some(key) = next {
             let namespace = namespace_of(key);
             if ready.contains(namespace) {
                 return Some(key);
             }
+            // Past the namespace; past the key alone if it has none.
             let range = range_of(Some(namespace));
-            let (_, behind) = range.as_bounds();
-            let after = match behind {
-                Bound::Excluded(end) => Bound::Included(end),
-                Bound::Included(_) | Bound::Unbounded => return None,
+            let after = match range.as_bounds().1 {
+                Bound::Excluded(end) if !namespace.is_empty() => Bound::Included(end),
+                _ => Bound::Excluded(&**key),
             };
-            first = self.dirty.range::<str, _>((after, Bound::Unbounded)).next();
+            let mut behind = self.dirty.range::<str, _>((after, Bound::Unbounded));
+            next = behind.next();
         }
         None
     }
@@ -418,5 +424,82 @@ fn update_index(
 ) {
     if let Some(before) = before {
         index.update(key, &before, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::objects::Parsed;
+    use super::*;
+
+    fn board(namespaces: &[&str]) -> Board {
+        let registry = telemetry::Registry::new();
+        let counts = EventCounts {
+            role: Role::Pod,
+            events: registry.counter_family("events", "Events.", &["role", "event"]),
+        };
+        let namespaces: Vec<Arc<str>> = namespaces.iter().map(|name| (*name).into()).collect();
+        let feeds = match namespaces.as_slice() {
+            [] => vec![FeedState::new(Kind::PodGroup, None)],
+            names => {
+                let feed = |name: &Arc<str>| FeedState::new(Kind::PodGroup, Some(name.clone()));
+                names.iter().map(feed).collect()
+            }
+        };
+        Board::new(
+            Role::Pod,
+            AttachMetadata::default(),
+            feeds,
+            namespaces,
+            counts,
+        )
+    }
+
+    fn listed(feed: usize, keys: &[&str]) -> Message {
+        let group = || OwnGroup {
+            labels: model::Labels::empty(),
+            targets: vec![model::Labels::empty()].into(),
+        };
+        let parsed = |key: &&str| Parsed {
+            key: (*key).into(),
+            version: "1".into(),
+            item: Item::Group(group()),
+        };
+        let change = Change::Listed(keys.iter().map(parsed).collect());
+        Message { feed, change }
+    }
+
+    fn end(feed: usize) -> Message {
+        let change = Change::ListEnd { is_whole: true };
+        Message { feed, change }
+    }
+
+    #[test]
+    fn groups_wait_for_the_lists_of_their_namespace() {
+        let mut board = board(&["a", "b", "c"]);
+        // A namespace that was not asked for, and none at all, must not hold anything up.
+        board.take(listed(0, &["a/1", "a/2", "alone", "a0/x"]));
+        board.take(listed(1, &["b/1", "b/2"]));
+        assert!(!board.has_groups());
+        board.take(end(1));
+        let sources = |groups: Vec<TargetGroup>| -> Vec<String> {
+            groups.into_iter().map(|group| group.source).collect()
+        };
+        assert_eq!(sources(board.next_groups(1, 10)), ["pod/b/1"]);
+        assert_eq!(sources(board.next_groups(10, 10)), ["pod/b/2"]);
+        assert!(!board.has_groups());
+        board.take(end(0));
+        assert_eq!(sources(board.next_groups(10, 1)), ["pod/a/1"]);
+        assert_eq!(sources(board.next_groups(10, 10)), ["pod/a/2"]);
+        assert!(!board.has_groups());
+    }
+
+    #[test]
+    fn without_namespaces_everything_waits_for_every_list() {
+        let mut board = board(&[]);
+        board.take(listed(0, &["n/1", "node"]));
+        assert!(!board.has_groups());
+        board.take(end(0));
+        assert_eq!(board.next_groups(10, 10).len(), 2);
     }
 }
