@@ -20,6 +20,7 @@ use discovery::metrics::ProviderMetrics;
 use discovery::providers::{self, Environment};
 use discovery::{TargetGroup, Updates};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use api_double::{ApiDouble, Bulk};
 
@@ -118,7 +119,7 @@ fn resident() -> usize {
         * 1024
 }
 
-fn start(double: &ApiDouble, role: &str) -> mpsc::Receiver<Vec<TargetGroup>> {
+fn start(double: &ApiDouble, role: &str) -> (mpsc::Receiver<Vec<TargetGroup>>, JoinHandle<()>) {
     let text = format!(
         "kubernetes_sd_configs: [{{role: {role}, api_server: '{}'}}]",
         double.url()
@@ -133,8 +134,7 @@ fn start(double: &ApiDouble, role: &str) -> mpsc::Receiver<Vec<TargetGroup>> {
     let spec = providers::specs(&configs, &environment).remove(0);
     let discoverer = (spec.make)().expect("a provider");
     let (sender, updates): (Updates, _) = mpsc::channel(4);
-    tokio::spawn(discoverer.run(sender));
-    updates
+    (updates, tokio::spawn(discoverer.run(sender)))
 }
 
 /// Takes reports until there are `count` targets; the groups, if they are to be kept.
@@ -183,7 +183,7 @@ async fn main() {
     for keep in [false, true] {
         let (allocated, before) = (memory::allocator::allocated_bytes(), resident());
         let began = std::time::Instant::now();
-        let mut updates = start(&double, &role);
+        let (mut updates, provider) = start(&double, &role);
         let groups = take(&mut updates, targets, keep).await;
         let seconds = began.elapsed().as_secs_f64();
         let held = memory::allocator::allocated_bytes().saturating_sub(allocated);
@@ -199,5 +199,9 @@ async fn main() {
             resident / pods,
         );
         drop(groups);
+        // So that the next round begins with nothing.
+        provider.abort();
+        let _ = provider.await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
 }

@@ -61,6 +61,8 @@ struct State {
     bulk: Vec<Bulk>,
     manners: Manners,
     requests: Vec<String>,
+    /// The last version that went to a watch.
+    sent: u64,
     /// Connections of an older epoch break.
     epoch: u64,
 }
@@ -208,6 +210,17 @@ impl ApiDouble {
         self.changed.send_replace(());
     }
 
+    /// Waits until a watch has been sent what happened last.
+    pub(crate) async fn until_sent(&self) {
+        let is_sent = || {
+            let state = self.lock();
+            state.sent >= state.version
+        };
+        while !is_sent() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Path and query of every request.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.lock().requests.clone()
@@ -331,14 +344,15 @@ impl ApiDouble {
                 let state = self.lock();
                 (state.events_after(version, asked), state.epoch != epoch)
             };
-            for (at, line) in events {
-                version = at;
-                write_chunk(stream, &line).await?;
-            }
             if is_cut {
                 // In the middle of a chunk.
                 stream.write_all(b"40\r\n{\"type\":\"ADD").await?;
                 return Err(std::io::Error::other("cut as told"));
+            }
+            for (at, line) in events {
+                version = at;
+                write_chunk(stream, &line).await?;
+                self.lock().sent = at;
             }
             let mut byte = [0];
             tokio::select! {

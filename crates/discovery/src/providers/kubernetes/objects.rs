@@ -78,6 +78,12 @@ impl Pairs {
             })
     }
 
+    /// Bytes beside the struct.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + size_of_val(&*self.ends)
+    }
+
     /// The value of `name`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.iter().find(|(other, _)| *other == name);

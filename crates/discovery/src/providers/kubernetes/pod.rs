@@ -262,3 +262,6 @@ fn port(written: WrittenPort) -> Port {
         protocol: written.protocol.unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests;
