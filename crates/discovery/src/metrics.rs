@@ -68,6 +68,8 @@ pub struct ProviderMetrics {
     pub(crate) http_failures: Counter,
     pub(crate) kubernetes_events: CounterFamily,
     pub(crate) kubernetes_failures: Counter,
+    pub(crate) kubernetes_requests: CounterFamily,
+    pub(crate) kubernetes_request_duration: SummaryFamily,
     #[expect(
         dead_code,
         reason = "exposed at 0 until ZooKeeper mechanisms are built"
@@ -127,6 +129,17 @@ impl ProviderMetrics {
             kubernetes_failures: registry.counter(
                 "prometheus_sd_kubernetes_failures_total",
                 "The number of failed WATCH/LIST requests.",
+            ),
+            kubernetes_requests: registry.counter_family(
+                "prometheus_sd_kubernetes_http_request_total",
+                "Total number of HTTP requests to the Kubernetes API by status code.",
+                &["status_code"],
+            ),
+            kubernetes_request_duration: registry.summary_family(
+                "prometheus_sd_kubernetes_http_request_duration_seconds",
+                "Summary of latencies for HTTP requests to the Kubernetes API by endpoint.",
+                &["endpoint"],
+                &[],
             ),
             treecache_watchers: registry.gauge(
                 "prometheus_treecache_watcher_goroutines",

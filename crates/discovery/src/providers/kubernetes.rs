@@ -220,7 +220,7 @@ impl KubernetesDiscoverer {
                 selector: selector(&self.config.selectors, state.kind),
                 access: self.access.clone(),
                 changes: changes.clone(),
-                failures: self.environment.metrics.kubernetes_failures.clone(),
+                metrics: self.environment.metrics.clone(),
                 config_name: config_name.clone(),
             };
             tasks.spawn(feed.run());

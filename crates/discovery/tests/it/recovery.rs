@@ -158,11 +158,17 @@ async fn a_server_that_refuses_is_asked_again_and_counted() {
     double.behave(|manners| manners.refusals = vec![500, 429, 403]);
     let mut follow = Follow::start(&double, "pod", "");
     follow.until_there("pod/default/a").await;
-    assert!(
-        follow
-            .metrics()
-            .contains("prometheus_sd_kubernetes_failures_total 3\n")
-    );
+    let page = follow.metrics();
+    assert!(page.contains("prometheus_sd_kubernetes_failures_total 3\n"));
+    let requests = "prometheus_sd_kubernetes_http_request_total{status_code";
+    for code in ["500", "429", "403"] {
+        assert!(
+            page.contains(&format!("{requests}=\"{code}\"}} 1\n")),
+            "{page}"
+        );
+    }
+    let durations = "prometheus_sd_kubernetes_http_request_duration_seconds_count";
+    assert!(page.contains(&format!("{durations}{{endpoint=\"/api/v1/pods\"}} ")));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use super::api::{Envelope, Event, Kind, Selector, Status};
 use super::backoff::{Backoff, random};
 use super::objects::{self, Key, Parsed};
 use super::split::{Form, Piece, SplitError, Splitter};
+use crate::metrics::ProviderMetrics;
 
 /// Objects of a page of a list.
 const PAGE_LEN: &str = "500";
@@ -114,8 +115,7 @@ pub(super) struct Feed {
     pub(super) selector: Selector,
     pub(super) access: Arc<Access>,
     pub(super) changes: mpsc::Sender<Message>,
-    /// Failed requests.
-    pub(super) failures: telemetry::Counter,
+    pub(super) metrics: ProviderMetrics,
     /// Name of the job, for logs.
     pub(super) config_name: Arc<str>,
 }
@@ -177,7 +177,7 @@ impl Feed {
         // A watch that breaks off or grows too old is daily life: the reference counts refused ones.
         let is_daily = is_gone || matches!(failure, Failure::Body(_));
         if !(was_watch && is_daily) {
-            self.failures.inc();
+            self.metrics.kubernetes_failures.inc();
         }
         if matches!(failure, Failure::Refused { status: 401, .. }) {
             self.access.renew().await;
@@ -374,7 +374,7 @@ impl Feed {
 
     /// Notes an object that cannot be read: what was known of it stays, others go on.
     fn unreadable(&self, reason: &str) {
-        self.failures.inc();
+        self.metrics.kubernetes_failures.inc();
         tracing::error!(
             component = "discovery manager",
             discovery = "kubernetes",
@@ -398,14 +398,23 @@ impl Feed {
     /// Sends a request; the answer is a good one.
     async fn ask(&self, url: Url, place: &mut Place) -> Result<Response, Failure> {
         let credentials = self.access.credentials().await?;
+        let endpoint = url.path().to_owned();
         let mut request = Request::get(url);
         request.headers = credentials.headers;
         let mut connection = match place.connection.take() {
             Some((connection, epoch)) if epoch == credentials.epoch => connection,
             _ => credentials.client.connection(),
         };
-        let deadline = Instant::now() + SILENCE_MAX;
-        let mut response = connection.send(request, deadline).await?;
+        let began = Instant::now();
+        let sent = connection.send(request, began + SILENCE_MAX).await;
+        let code = sent
+            .as_ref()
+            .map_or("<error>", |answer| answer.status.as_str());
+        self.metrics.kubernetes_requests.with(&[code]).inc();
+        let duration = &self.metrics.kubernetes_request_duration;
+        let seconds = began.elapsed().as_secs_f64();
+        duration.with(&[&endpoint]).observe(seconds);
+        let mut response = sent?;
         let status = response.status.as_u16();
         if status == 200 {
             place.connection = Some((connection, credentials.epoch));
