@@ -313,6 +313,7 @@ impl SdConfigs {
             "docker_sd_configs",
             "dockerswarm_sd_configs",
             "ec2_sd_configs",
+            "kubernetes_sd_configs",
         ];
         let unbuilt = self.used().into_iter().filter(|key| !built.contains(key));
         let mut names: Vec<String> = unbuilt.map(ToOwned::to_owned).collect();
@@ -335,6 +336,9 @@ impl SdConfigs {
         push_not_built("dockerswarm_sd_configs", swarm, &mut names);
         let ec2 = self.ec2_sd_configs.iter().map(|entry| &entry.http_client);
         push_not_built("ec2_sd_configs", ec2, &mut names);
+        let kubernetes = self.kubernetes_sd_configs.iter();
+        let kubernetes = kubernetes.map(|entry| &entry.http_client);
+        push_not_built("kubernetes_sd_configs", kubernetes, &mut names);
         names
     }
 }

@@ -70,6 +70,10 @@ pub struct ProviderMetrics {
     pub(crate) dns_failures: Counter,
     pub(crate) consul_failures: Counter,
     pub(crate) consul_duration: SummaryFamily,
+    pub(crate) kubernetes_events: CounterFamily,
+    pub(crate) kubernetes_failures: Counter,
+    pub(crate) kubernetes_requests: CounterFamily,
+    pub(crate) kubernetes_request_duration: SummaryFamily,
     #[expect(
         dead_code,
         reason = "exposed at 0 until ZooKeeper mechanisms are built"
@@ -143,6 +147,22 @@ impl ProviderMetrics {
                 &["endpoint", "call"],
                 &QUANTILES,
             ),
+            kubernetes_events: kubernetes_events(registry),
+            kubernetes_failures: registry.counter(
+                "prometheus_sd_kubernetes_failures_total",
+                "The number of failed WATCH/LIST requests.",
+            ),
+            kubernetes_requests: registry.counter_family(
+                "prometheus_sd_kubernetes_http_request_total",
+                "Total number of HTTP requests to the Kubernetes API by status code.",
+                &["status_code"],
+            ),
+            kubernetes_request_duration: registry.summary_family(
+                "prometheus_sd_kubernetes_http_request_duration_seconds",
+                "Summary of latencies for HTTP requests to the Kubernetes API by endpoint.",
+                &["endpoint"],
+                &[],
+            ),
             treecache_watchers: registry.gauge(
                 "prometheus_treecache_watcher_goroutines",
                 "The current number of watcher goroutines.",
@@ -153,4 +173,26 @@ impl ProviderMetrics {
             ),
         }
     }
+}
+
+/// With every role and event at 0 from the start, as in the reference.
+fn kubernetes_events(registry: &Registry) -> CounterFamily {
+    let family = registry.counter_family(
+        "prometheus_sd_kubernetes_events_total",
+        "The number of Kubernetes events handled.",
+        &["role", "event"],
+    );
+    for role in [
+        "endpointslice",
+        "endpoints",
+        "node",
+        "pod",
+        "service",
+        "ingress",
+    ] {
+        for event in ["add", "delete", "update"] {
+            family.with(&[role, event]);
+        }
+    }
+    family
 }

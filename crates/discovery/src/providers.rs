@@ -8,6 +8,7 @@ pub mod ec2;
 pub mod file;
 mod group_text;
 pub mod http;
+pub mod kubernetes;
 mod meta;
 mod moby;
 pub mod static_config;
@@ -24,6 +25,7 @@ use crate::refresh::{Poll, Poller};
 use crate::target_group::TargetGroup;
 
 pub use group_text::check_json;
+pub use kubernetes::check_stream as check_kubernetes_stream;
 
 /// What providers need beside their configuration.
 #[derive(Debug, Clone)]
@@ -106,6 +108,18 @@ pub fn specs(configs: &SdConfigs, environment: &Environment) -> Vec<ProviderSpec
             let variables = Variables::of_process();
             Ok(ec2::Ec2Discoverer::new(config, environment, variables))
         }));
+    }
+    for config in &configs.kubernetes_sd_configs {
+        let (made_of, environment) = (config.clone(), environment.clone());
+        let client = ClientOptions::from(&config.http_client).fingerprint();
+        specs.push(ProviderSpec {
+            // A configuration does not show its secrets.
+            key: format!("kubernetes {config:?} {client}"),
+            make: Box::new(move || {
+                let discoverer = kubernetes::KubernetesDiscoverer::new(&made_of, &environment)?;
+                Ok(Box::new(discoverer))
+            }),
+        });
     }
     specs
 }

@@ -34,6 +34,11 @@ impl Body {
         Self { incoming, deadline }
     }
 
+    /// Puts another deadline in place of the request's: for answers that go on as long as they please.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
     /// The next piece as it came over the network; `None` at the end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
