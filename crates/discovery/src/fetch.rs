@@ -32,8 +32,7 @@ pub async fn fetch(
     request: Request,
     deadline: Instant,
 ) -> Result<Answer, Error> {
-    // The client's future is large; providers wait most of their time without one.
-    let mut response = Box::pin(connection.send(request, deadline)).await?;
+    let mut response = connection.send(request, deadline).await?;
     let broken = |err: BodyError| Error::BadContent(err.to_string());
     let body = if response.status.is_success() {
         response.body.collect(ANSWER_BYTES_MAX).await

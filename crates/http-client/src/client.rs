@@ -142,7 +142,8 @@ impl Connection {
         // Once lost, trust does not come back, not even at the first host.
         let mut credentials = true;
         loop {
-            let sent = self.send_one(&request, credentials, deadline).await;
+            // Large, with all that dialling may need: who waits for the next request does without it.
+            let sent = Box::pin(self.send_one(&request, credentials, deadline)).await;
             let response =
                 sent.map_err(|failure| Error::request(&request.method, &request.url, failure))?;
             if !self.client.shared.options.follow_redirects {

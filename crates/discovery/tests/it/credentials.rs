@@ -196,11 +196,10 @@ async fn a_pod_follows_its_own_namespace_with_its_service_account() {
 #[tokio::test]
 async fn options_of_the_client_that_are_not_built_are_named() {
     let text = "kubernetes_sd_configs:\n- {role: pod, api_server: 'http://h'}\n\
-                - {role: pod, api_server: 'http://h', oauth2: {client_id: x, \
-                client_secret: y, token_url: 'http://t'}}\nhttp_sd_configs: [{url: 'http://h'}]\n\
+                - {role: pod, api_server: 'http://h', tls_config: {ca_ref: c}}\nhttp_sd_configs: [{url: 'http://h'}]\n\
                 nerve_sd_configs: [{servers: [a], paths: [/b]}]\n";
     let mut configs = discovery::config::SdConfigs::default();
     yaml::decode(text, yaml::Dialect::V2, true, &mut configs).expect("good sections");
-    let expected = ["nerve_sd_configs", "kubernetes_sd_configs[1].oauth2"];
+    let expected = ["nerve_sd_configs", "kubernetes_sd_configs[1].ca_ref"];
     assert_eq!(configs.not_built(), expected);
 }

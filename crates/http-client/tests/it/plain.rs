@@ -180,3 +180,12 @@ async fn a_socket_in_the_file_system_is_asked_in_place_of_the_host() {
     assert!(head.starts_with("GET /x HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("host: daemon.localhost\r\n"), "{head}");
 }
+
+#[test]
+fn a_request_takes_little_from_the_task_that_makes_it() {
+    let client = Client::new(ClientOptions::default(), "test").unwrap();
+    let mut connection = client.connection();
+    let request = Request::get("http://127.0.0.1:1/".parse().unwrap());
+    let future = connection.send(request, Instant::now());
+    assert!(size_of_val(&future) < 2048, "{}", size_of_val(&future));
+}

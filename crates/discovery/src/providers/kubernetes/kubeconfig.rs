@@ -1,7 +1,7 @@
 //! Client configuration files (`kubeconfig`): the current context's cluster and user.
 //!
 //! Format: <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>. Other keys are passed
-//! over; those that would change who we are or what we reach, and are not built, are refused by name.
+//! over; those that would change who we are, and are not built, are refused by name.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
-use http_client::ClientOptions;
 use http_client::options::{Auth, Text, TlsOptions};
+use http_client::{ClientOptions, ProxyOptions};
 use yaml::Secret;
 
 use super::access::{Way, read_small, server_url};
@@ -50,7 +50,7 @@ yaml::record! {
         insecure: bool => omit "insecure-skip-tls-verify";
         ca_file: String => omit "certificate-authority";
         ca_data: String => omit "certificate-authority-data";
-        proxy_url: String => omit "proxy-url";
+        proxy_url: Secret => omit "proxy-url";
     }
 }
 
@@ -165,9 +165,6 @@ fn way(text: &str, folder: &Path) -> Result<Way, String> {
             user.ok_or(format!("no user {name:?}"))?.user.clone()
         }
     };
-    if !cluster.proxy_url.is_empty() {
-        return Err("proxy-url is not built yet".to_owned());
-    }
     if user.auth_provider.is_some() {
         return Err("auth-provider is no longer part of Kubernetes; use exec".to_owned());
     }
@@ -191,11 +188,22 @@ fn way(text: &str, folder: &Path) -> Result<Way, String> {
         options: ClientOptions {
             auth: auth(&user, folder),
             tls,
+            proxy: proxy(cluster),
             ..ClientOptions::default()
         },
         headers: impersonation(&user)?,
         plugin,
     })
+}
+
+/// The proxy on the way to the API server.
+fn proxy(cluster: &WrittenCluster) -> ProxyOptions {
+    let url = (!cluster.proxy_url.is_empty()).then(|| cluster.proxy_url.clone());
+    ProxyOptions {
+        http: url.clone(),
+        https: url,
+        ..ProxyOptions::default()
+    }
 }
 
 /// Where a file is that is named beside the configuration.

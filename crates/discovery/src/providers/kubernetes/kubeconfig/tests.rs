@@ -32,6 +32,17 @@ fn the_current_context_is_taken() {
 }
 
 #[test]
+fn the_proxy_of_a_cluster_is_taken() {
+    let cluster = "server: 'https://h', proxy-url: 'http://u:s3cret@p:3128'";
+    let way = read_way(cluster, "").unwrap();
+    let url = way.options.proxy.https.as_ref().map(Secret::expose);
+    assert_eq!(url, Some("http://u:s3cret@p:3128"));
+    assert!(!format!("{way:?}").contains("s3cret"));
+    let direct = read_way("server: 'https://h'", "").unwrap();
+    assert_eq!(direct.options.proxy, ProxyOptions::default());
+}
+
+#[test]
 fn certificates_are_taken_in_place_before_files() {
     let cluster = "server: 'https://h', insecure-skip-tls-verify: true, \
                    certificate-authority-data: 'UEVN', certificate-authority: ca.pem";
@@ -81,10 +92,6 @@ fn check_refused(text: &str, expected: &str) {
 #[test]
 fn what_cannot_be_done_is_refused_by_name() {
     let cluster = "server: 'https://h'";
-    check_refused(
-        &file("server: 'https://h', proxy-url: 'http://p'", ""),
-        "proxy-url",
-    );
     check_refused(
         &file(cluster, "auth-provider: {name: gcp}"),
         "auth-provider",
