@@ -62,7 +62,7 @@ async fn a_series_of_which_one_sample_is_refused_goes_on_with_the_other() {
     let twice = "a 1 1700000000000\na 2 1600000000000\n";
     let address = serve(vec![ok(twice), ok(twice), ok("b 1\n")]).await;
     let scraping = Scraping::of(&address, |options| {
-        options.track_timestamps_staleness = true
+        options.track_timestamps_staleness = true;
     });
     let transactions = scraping.transactions(3).await;
     assert_eq!(value(&transactions[1], "a"), Some(1.0));
