@@ -24,7 +24,7 @@ const LAG_BYTES: u64 = 2 << 20;
 /// Bytes of chunks that were read and may stay in memory until the set goes.
 const TRAIL_BYTES: u64 = 512 << 10;
 /// A set of fewer series leaves its pages where they are: they are few, and who asks for some series
-/// asks again. (Giving them back cost such a query a seventh of its time.)
+/// asks again.
 const TRAIL_SERIES: usize = 128;
 
 /// Series looked at between two looks at the cancel token.
