@@ -1,14 +1,18 @@
 //! Latency of queries in quiet, and while the head is cut and blocks are compacted.
 //!
 //! `cargo bench -p e2e --bench latency` builds the release server, pushes history into it so that
-//! blocks of ten minutes fall due, and asks all the while. Prints the 50th and 99th percentile of both
-//! kinds of moments and their ratio. `FERULA_BENCH_SERIES` (20,000) sets the size.
+//! blocks of ten minutes fall due, and asks all the while except when it pushes. A query is one
+//! beside work if the thread that cuts and compacts was at it meanwhile, which its processor time
+//! tells; all others are quiet ones: they find the same blocks. Prints the 50th and 99th percentile
+//! of both kinds and their ratio. `FERULA_BENCH_SERIES` (20,000) sets the size,
+//! `FERULA_BENCH_BLOCKS` (40) the number of cuts.
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
+#[path = "shared/binary.rs"]
+mod binary;
+
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,8 +29,6 @@ const FLAGS: [&str; 3] = [
 ];
 /// Samples are this far apart.
 const STEP_MS: i64 = 15_000;
-/// Blocks that fall due, one after another.
-const BLOCKS: i64 = 20;
 const BLOCK_MS: i64 = 600_000;
 
 /// What a dashboard asks; `time` is the newest pushed moment.
@@ -40,65 +42,58 @@ const QUERIES: [&str; 4] = [
 /// A measured query: when it began, how long it took.
 type Timing = (Instant, Duration);
 
+/// How often the thread's processor time is read.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Work that is less than this apart is one piece.
+const GAP: Duration = Duration::from_millis(100);
+/// Pieces of less processor time are no cuts: the thread looks around every second.
+const PIECE_MIN: Duration = Duration::from_millis(20);
+
 fn main() -> Result<()> {
-    let series: u64 = std::env::var("FERULA_BENCH_SERIES")
-        .map_or(Ok(20_000), |text| text.parse())
-        .context("FERULA_BENCH_SERIES")?;
-    let program = release_binary()?;
+    let series: u64 = number("FERULA_BENCH_SERIES", 20_000)?;
+    let blocks: i64 = number("FERULA_BENCH_BLOCKS", 40)?;
+    let program = binary::release_binary()?;
     let dir = tempfile::tempdir()?;
     std::fs::write(dir.path().join("prometheus.yml"), CONFIG)?;
     let mut server = Server::spawn_program(&program, dir.path(), free_address()?, &FLAGS)?;
     server.wait_until_ready()?;
     let address = server.address();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let begin = (i64::try_from(now.as_millis())? - 2 * BLOCKS * BLOCK_MS) / BLOCK_MS * BLOCK_MS;
+    let begin = (i64::try_from(now.as_millis())? - 2 * blocks * BLOCK_MS) / BLOCK_MS * BLOCK_MS;
+    let watch = Watch::start(&server)?;
 
     // A head of one and a half blocks: nothing is due yet.
     let full = BLOCK_MS * 3 / 2 + STEP_MS;
     push(address, series, begin, begin + full - STEP_MS)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = ask(address, begin + full - STEP_MS, stop.clone());
-    thread::sleep(Duration::from_secs(20));
-    stop.store(true, Ordering::Relaxed);
-    let quiet = asked.join().map_err(|_| anyhow!("asking panicked"))??;
-
-    // One step more, and a block falls due; nothing is pushed while the server works on it.
-    let mut busy = Vec::new();
-    let mut working = Duration::ZERO;
-    for block in 0..BLOCKS {
+    let mut timings = Vec::new();
+    for block in 0..blocks {
+        // One step more, and a block falls due; nothing is pushed while the server works on it.
         let from = begin + full + block * BLOCK_MS;
-        let before = work_done(&server)?;
+        let before = truncations(&server)?;
         push(address, series, from, from)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = ask(address, from, stop.clone());
+        thread::sleep(Duration::from_millis(1500));
+        // The look at the metrics comes after the work, as a rule, and does not disturb it.
         let deadline = Instant::now() + Duration::from_secs(60);
-        // From when work is seen to when it has been over for a moment.
-        let (mut first, mut last) = (None, None);
-        while Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(50));
-            let after = work_done(&server)?;
-            if after.1 > before.1 && last.is_none() {
-                let took = Duration::from_secs_f64(after.0 - before.0);
-                first = Instant::now().checked_sub(took + Duration::from_millis(50));
-                last = Some(Instant::now());
-            }
-            if last.is_some_and(|last| last.elapsed() > Duration::from_millis(500)) {
-                break;
-            }
+        while truncations(&server)? <= before || watch.worked_within(Duration::from_millis(500))? {
+            ensure!(Instant::now() < deadline, "no block was cut in time");
+            thread::sleep(Duration::from_millis(500));
         }
         stop.store(true, Ordering::Relaxed);
-        let timings = asked.join().map_err(|_| anyhow!("asking panicked"))??;
-        let (first, last) = first.zip(last).context("no block was cut in time")?;
-        working += last - first;
+        timings.extend(asked.join().map_err(|_| anyhow!("asking panicked"))??);
         push(address, series, from + STEP_MS, from + BLOCK_MS - STEP_MS)?;
-        busy.extend(
-            timings
-                .into_iter()
-                .filter(|(at, took)| *at + *took >= first && *at <= last),
-        );
     }
+    let pieces = watch.pieces()?;
     server.terminate()?;
-    println!("{series} series; {BLOCKS} cuts, {working:.1?} of work beside queries");
+    let beside_work = |(at, took): &Timing| {
+        pieces
+            .iter()
+            .any(|(first, last)| *at + *took >= *first && at <= last)
+    };
+    let (busy, quiet): (Vec<Timing>, Vec<Timing>) = timings.into_iter().partition(beside_work);
+    let working: Duration = pieces.iter().map(|(first, last)| *last - *first).sum();
+    println!("{series} series; {blocks} cuts, {working:.1?} of work, pushing included");
     let [quiet50, quiet99] = percentiles(&quiet)?;
     let [busy50, busy99] = percentiles(&busy)?;
     println!(
@@ -115,6 +110,76 @@ fn main() -> Result<()> {
         busy99.as_secs_f64() / quiet99.as_secs_f64()
     );
     Ok(())
+}
+
+fn number<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    name: &str,
+    default: T,
+) -> Result<T> {
+    let text = std::env::var(name);
+    text.map_or(Ok(default), |text| text.parse())
+        .with_context(|| name.to_owned())
+}
+
+/// Watches the processor time of the thread that cuts and compacts.
+struct Watch {
+    /// Looks at which it had run since the one before, and how long.
+    ran: Arc<Mutex<Vec<Timing>>>,
+}
+
+impl Watch {
+    fn start(server: &Server) -> Result<Self> {
+        let tasks = format!("/proc/{}/task", server.pid());
+        let mut path = None;
+        for task in std::fs::read_dir(&tasks)? {
+            let task = task?.path();
+            if std::fs::read_to_string(task.join("comm"))?.trim() == "tsdb" {
+                path = Some(task.join("schedstat"));
+            }
+        }
+        let path = path.context("no thread called tsdb")?;
+        let ran = Arc::new(Mutex::new(Vec::new()));
+        let seen = ran.clone();
+        thread::spawn(move || {
+            let mut before = Duration::ZERO;
+            // Until the thread has ended.
+            while let Ok(text) = std::fs::read_to_string(&path) {
+                let nanos = text.split(' ').next().and_then(|text| text.parse().ok());
+                let now = Duration::from_nanos(nanos.unwrap_or(0));
+                if let Ok(mut seen) = seen.lock()
+                    && now > before
+                {
+                    seen.push((Instant::now(), now - before));
+                    before = now;
+                }
+                thread::sleep(LOOK_EVERY);
+            }
+        });
+        Ok(Self { ran })
+    }
+
+    /// Begin and end of each piece of work.
+    fn pieces(&self) -> Result<Vec<(Instant, Instant)>> {
+        let ran = self.ran.lock().map_err(|_| anyhow!("watching panicked"))?;
+        let mut pieces: Vec<(Instant, Instant, Duration)> = Vec::new();
+        for (at, took) in &*ran {
+            match pieces.last_mut() {
+                Some((_, last, sum)) if *at < *last + GAP => (*last, *sum) = (*at, *sum + *took),
+                _ => pieces.push((*at - LOOK_EVERY, *at, *took)),
+            }
+        }
+        pieces.retain(|(_, _, sum)| *sum >= PIECE_MIN);
+        Ok(pieces
+            .into_iter()
+            .map(|(first, last, _)| (first, last))
+            .collect())
+    }
+
+    /// Whether a piece ended so short a time ago, or has not ended.
+    fn worked_within(&self, time: Duration) -> Result<bool> {
+        let pieces = self.pieces()?;
+        Ok(pieces.last().is_some_and(|(_, last)| last.elapsed() < time))
+    }
 }
 
 /// Asks in turn until told to stop.
@@ -167,18 +232,12 @@ fn push(address: std::net::SocketAddr, series: u64, from: i64, to: i64) -> Resul
     Ok(())
 }
 
-/// Seconds spent compacting, and how often the head was truncated.
-fn work_done(server: &Server) -> Result<(f64, f64)> {
+/// How often the head was truncated.
+fn truncations(server: &Server) -> Result<f64> {
     let page = server.get("/metrics")?.text();
-    let value = |name: &str| -> Result<f64> {
-        let line = page.lines().find(|line| line.starts_with(name));
-        let text = line.and_then(|line| line.rsplit(' ').next());
-        Ok(text.with_context(|| format!("no {name}"))?.parse()?)
-    };
-    Ok((
-        value("prometheus_tsdb_compaction_duration_seconds_sum ")?,
-        value("prometheus_tsdb_head_truncations_total ")?,
-    ))
+    let name = "prometheus_tsdb_head_truncations_total ";
+    let line = page.lines().find_map(|line| line.strip_prefix(name));
+    Ok(line.with_context(|| format!("no {name}"))?.parse()?)
 }
 
 fn percentiles(timings: &[Timing]) -> Result<[Duration; 2]> {
@@ -192,22 +251,4 @@ fn percentiles(timings: &[Timing]) -> Result<[Duration; 2]> {
         at(0.5).context("no queries")?,
         at(0.99).context("no queries")?,
     ])
-}
-
-fn release_binary() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("FERULA_BENCH_PROGRAM") {
-        return Ok(program.into());
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("no workspace")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--package", "ferula"])
-        .current_dir(root)
-        .status()?;
-    ensure!(status.success(), "cargo build ended with {status}");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release/ferula"))
 }

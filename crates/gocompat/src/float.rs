@@ -168,6 +168,28 @@ pub fn push_json(out: &mut String, value: f64) {
     push_with(out, value, |_| exponent_form);
 }
 
+/// Appends [`format_json`]: the quick way of answers, which are mostly such numbers.
+pub fn write_json(out: &mut Vec<u8>, value: f64) {
+    // Up to here neighbours are at most 1 apart: no shorter number means the same.
+    const WHOLE_MAX: u64 = 1 << 53;
+    let whole = value as i64;
+    let is_negative_zero = whole == 0 && value.is_sign_negative();
+    if whole as f64 == value && whole.unsigned_abs() <= WHOLE_MAX && !is_negative_zero {
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+        return;
+    }
+    if (1e-6..1e21).contains(&value.abs()) {
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format_finite(value);
+        if !text.contains('e') {
+            let text = text.strip_suffix(".0").unwrap_or(text);
+            out.extend_from_slice(text.as_bytes());
+            return;
+        }
+    }
+    out.extend_from_slice(format_json(value).as_bytes());
+}
+
 fn collect(value: f64, push: fn(&mut String, f64)) -> String {
     let mut out = String::with_capacity(24);
     push(&mut out, value);

@@ -1,14 +1,17 @@
 //! Named thread pools with a bounded queue: the place for CPU work and blocking I/O.
 //!
 //! A panic in one job is caught and reported to whoever waits for that job; the worker lives on.
+//! The next job goes to the worker that became free last: what it needs is still in its caches, and
+//! workers that few jobs need sleep on.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
 use futures_channel::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -42,7 +45,93 @@ impl std::error::Error for PoolError {}
 pub struct Pool {
     name: Arc<str>,
     threads: usize,
-    queue: Sender<Job>,
+    queue: Arc<Open>,
+}
+
+/// The queue as long as somebody may add to it.
+struct Open(Arc<Queue>);
+
+struct Queue {
+    len_max: usize,
+    state: Mutex<State>,
+    /// Told when a job was taken.
+    taken: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// Workers that sleep, the latest last.
+    idle: Vec<Arc<Sleeper>>,
+    closed: bool,
+}
+
+/// A worker that may sleep.
+struct Sleeper {
+    thread: Thread,
+    called: AtomicBool,
+}
+
+impl Sleeper {
+    fn call(&self) {
+        self.called.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+
+    fn sleep(&self) {
+        while !self.called.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No job runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds `job`, which the state has room for.
+    fn add(mut state: MutexGuard<'_, State>, job: Job) {
+        state.jobs.push_back(job);
+        let sleeper = state.idle.pop();
+        drop(state);
+        if let Some(sleeper) = sleeper {
+            sleeper.call();
+        }
+    }
+
+    /// Runs jobs until there are none and none can come.
+    fn work(&self) {
+        let own = Arc::new(Sleeper {
+            thread: thread::current(),
+            called: AtomicBool::new(false),
+        });
+        loop {
+            let mut state = self.lock();
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                self.taken.notify_one();
+                job();
+            } else if state.closed {
+                return;
+            } else {
+                state.idle.push(own.clone());
+                drop(state);
+                own.sleep();
+            }
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        for sleeper in state.idle.drain(..) {
+            sleeper.call();
+        }
+    }
 }
 
 impl fmt::Debug for Pool {
@@ -59,21 +148,23 @@ impl Pool {
     /// `queue_len_max` waiting jobs.
     pub fn new(name: &str, threads: usize, queue_len_max: usize) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        let (queue, jobs) = bounded::<Job>(queue_len_max.max(1));
+        let queue = Arc::new(Queue {
+            len_max: queue_len_max.max(1),
+            state: Mutex::default(),
+            taken: Condvar::new(),
+        });
+        // Dropped if a thread cannot be made, upon which those before it end.
+        let open = Arc::new(Open(queue.clone()));
         for index in 0..threads {
-            let jobs = jobs.clone();
+            let queue = queue.clone();
             thread::Builder::new()
                 .name(format!("{name}-{index}"))
-                .spawn(move || {
-                    for job in jobs {
-                        job();
-                    }
-                })?;
+                .spawn(move || queue.work())?;
         }
         Ok(Self {
             name: name.into(),
             threads,
-            queue,
+            queue: open,
         })
     }
 
@@ -84,7 +175,7 @@ impl Pool {
 
     /// Jobs waiting for a worker.
     pub fn queue_len(&self) -> usize {
-        self.queue.len()
+        self.queue.0.lock().jobs.len()
     }
 
     /// Queues `job` and returns a future of its result. Never blocks; a full queue is
@@ -96,17 +187,25 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let queued = self.queue.try_send(Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(job))
-                .map_err(|panic| PoolError::Panicked(panic_message(&*panic)));
-            // The receiver may be gone: the caller lost interest.
-            let _ = sender.send(result);
-        }));
+        let queue = &self.queue.0;
+        let state = queue.lock();
+        let has_room = state.jobs.len() < queue.len_max;
+        if has_room {
+            Queue::add(
+                state,
+                Box::new(move || {
+                    let result = catch_unwind(AssertUnwindSafe(job))
+                        .map_err(|panic| PoolError::Panicked(panic_message(&*panic)));
+                    // The receiver may be gone: the caller lost interest.
+                    let _ = sender.send(result);
+                }),
+            );
+        }
         async move {
-            match queued {
-                Ok(()) => receiver.await.unwrap_or(Err(PoolError::Closed)),
-                Err(TrySendError::Full(_)) => Err(PoolError::Full),
-                Err(TrySendError::Disconnected(_)) => Err(PoolError::Closed),
+            if has_room {
+                receiver.await.unwrap_or(Err(PoolError::Closed))
+            } else {
+                Err(PoolError::Full)
             }
         }
     }
@@ -118,13 +217,21 @@ impl Pool {
         F: FnOnce() + Send + 'static,
     {
         let name = self.name.clone();
-        // Fails only when all workers are gone, which needs the last clone to be gone.
-        let _ = self.queue.send(Box::new(move || {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
-                let message = panic_message(&*panic);
-                tracing::error!(pool = %name, err = %message, "Job panicked");
-            }
-        }));
+        let queue = &self.queue.0;
+        let mut state = queue.lock();
+        while state.jobs.len() >= queue.len_max {
+            let woken = queue.taken.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        Queue::add(
+            state,
+            Box::new(move || {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
+                    let message = panic_message(&*panic);
+                    tracing::error!(pool = %name, err = %message, "Job panicked");
+                }
+            }),
+        );
     }
 }
 
@@ -136,5 +243,114 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
         text.clone()
     } else {
         "unknown panic".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::{Barrier, mpsc};
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// What `future` gives, once it does.
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return value;
+            }
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn jobs_give_what_they_make_and_panics_are_told() {
+        let pool = Pool::new("test", 2, 10).expect("threads");
+        assert_eq!(wait(pool.run(|| 7)), Ok(7));
+        let name = wait(pool.run(|| thread::current().name().map(str::to_owned)));
+        assert!(name.is_ok_and(|name| name.is_some_and(|name| name.starts_with("test-"))));
+        let panicked = wait(pool.run(|| panic!("no {}", "way")));
+        assert_eq!(panicked, Err::<(), _>(PoolError::Panicked("no way".into())));
+        pool.spawn_blocking(|| panic!("logged"));
+        assert_eq!(wait(pool.run(|| 8)), Ok(8));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_or_holds_up() {
+        let pool = Pool::new("test", 1, 1).expect("threads");
+        let (go, gone) = mpsc::channel::<()>();
+        let (began, begun) = mpsc::channel();
+        let first = pool.run(move || {
+            began.send(()).expect("awaited");
+            gone.recv()
+        });
+        begun.recv().expect("runs");
+        let second = pool.run(|| 2);
+        assert_eq!(pool.queue_len(), 1);
+        assert_eq!(wait(pool.run(|| 3)), Err(PoolError::Full));
+        let (done, ended) = mpsc::channel();
+        let blocked = thread::spawn({
+            let pool = pool.clone();
+            move || pool.spawn_blocking(move || done.send(4).expect("awaited"))
+        });
+        go.send(()).expect("awaited");
+        assert_eq!(wait(first), Ok(Ok(())));
+        assert_eq!(wait(second), Ok(2));
+        blocked.join().expect("no panic");
+        assert_eq!(ended.recv(), Ok(4));
+    }
+
+    #[test]
+    fn all_workers_work_at_a_time() {
+        let pool = Pool::new("test", 4, 10).expect("threads");
+        for _ in 0..50 {
+            let barrier = Arc::new(Barrier::new(4));
+            let jobs: Vec<_> = (0..4)
+                .map(|_| {
+                    let barrier = barrier.clone();
+                    pool.run(move || barrier.wait().is_leader())
+                })
+                .collect();
+            let leaders = jobs.into_iter().map(wait);
+            assert_eq!(leaders.filter(|leader| *leader == Ok(true)).count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_was_queued_is_done_before_the_workers_end() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let pool = Pool::new("test", 3, 1000).expect("threads");
+        for _ in 0..1000 {
+            let count = count.clone();
+            pool.spawn_blocking(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        drop(pool);
+        // Each worker holds the count only as long as it has jobs.
+        while Arc::strong_count(&count) > 1 {
+            thread::yield_now();
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 1000);
+    }
+
+    #[test]
+    fn jobs_one_after_another_go_to_one_worker() {
+        let pool = Pool::new("test", 8, 10).expect("threads");
+        // All are asleep, none of them still on its way there.
+        while pool.queue.0.lock().idle.len() < 8 {
+            thread::yield_now();
+        }
+        let mut workers = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            workers.insert(wait(pool.run(|| format!("{:?}", thread::current().id()))).ok());
+            while pool.queue.0.lock().idle.len() < 8 {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(workers.len(), 1, "{workers:?}");
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn integer(out: &mut Vec<u8>, value: i64) {
 
 /// A number that is not a sample's: a duration in seconds, a ratio.
 pub(crate) fn number(out: &mut Vec<u8>, value: f64) {
-    out.extend_from_slice(gocompat::float::format_json(value).as_bytes());
+    gocompat::float::write_json(out, value);
 }
 
 /// A sample's value: a string, so that NaN and infinities can be said.
@@ -81,7 +81,8 @@ pub(crate) fn timestamp(out: &mut Vec<u8>, milliseconds: Timestamp) {
     out.extend_from_slice(itoa::Buffer::new().format(absolute / 1000).as_bytes());
     let fraction = absolute % 1000;
     if fraction != 0 {
-        out.extend_from_slice(format!(".{fraction:03}").as_bytes());
+        let digit = |place: u64| b'0' + (fraction / place % 10) as u8;
+        out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
     }
 }
 

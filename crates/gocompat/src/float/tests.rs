@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     ParseFloatError, format_e, format_e_precision, format_f, format_f_precision, format_g,
-    format_g_precision, format_json, parse,
+    format_g_precision, format_json, parse, write_json,
 };
 
 #[test]
@@ -147,6 +147,16 @@ fn refuses_what_the_reference_refuses() {
 }
 
 proptest! {
+    #[test]
+    fn the_quick_way_writes_the_same(bits in any::<u64>(), whole in -(1_i64 << 55)..1 << 55, places in 0..12_i32) {
+        let whole = whole as f64;
+        for value in [f64::from_bits(bits), whole, whole / 10_f64.powi(places), 1.0 / whole, -0.0, 0.0] {
+            let mut out = Vec::new();
+            write_json(&mut out, value);
+            prop_assert_eq!(String::from_utf8(out), Ok(format_json(value)));
+        }
+    }
+
     #[test]
     fn every_form_reads_back(bits in any::<u64>()) {
         let value = f64::from_bits(bits);

@@ -27,16 +27,30 @@ impl Blocks {
     /// chunk files take, which counts for the retention. A damaged block that no other has replaced
     /// is an error, and the open blocks stay as they are.
     pub(crate) fn reload(&self, head_bytes: u64) -> Result<(), Error> {
+        self.reload_within(head_bytes, |publish| publish())
+    }
+
+    /// As [`reload`](Self::reload); `within` calls what makes the blocks visible, which is quick:
+    /// they are open before, and what is not needed is closed and removed afterwards.
+    pub(crate) fn reload_within(
+        &self,
+        head_bytes: u64,
+        within: impl FnOnce(&mut dyn FnMut()),
+    ) -> Result<(), Error> {
         let _reloading = self.reloading.lock();
         self.metrics.reloads.inc();
-        let reloaded = self.reload_locked(head_bytes);
+        let reloaded = self.reload_locked(head_bytes, within);
         if reloaded.is_err() {
             self.metrics.reload_failures.inc();
         }
         reloaded
     }
 
-    fn reload_locked(&self, head_bytes: u64) -> Result<(), Error> {
+    fn reload_locked(
+        &self,
+        head_bytes: u64,
+        within: impl FnOnce(&mut dyn FnMut()),
+    ) -> Result<(), Error> {
         let open = self.list();
         let mut found = open_all(&self.dir, &open)?;
         let retention = *self.retention.lock();
@@ -65,7 +79,9 @@ impl Blocks {
         loaded.retain(|block| !unwanted.contains(&block.meta().ulid));
         loaded.sort_by_key(|block| (block.meta().min_time, block.meta().ulid.clone()));
         report(&open, &loaded, self.merge_overlapping);
-        *self.blocks.write() = loaded;
+        // `open` keeps the blocks that go until they are out of sight.
+        within(&mut || *self.blocks.write() = std::mem::take(&mut loaded));
+        drop(open);
         for ulid in unwanted {
             remove_block(&self.dir, &ulid)?;
         }

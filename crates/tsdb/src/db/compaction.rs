@@ -87,12 +87,16 @@ impl Shared {
                 "write block"
             );
         }
-        {
+        // Whoever begins to read sees the samples in the head or in the block, not in both.
+        let switch = |publish: &mut dyn FnMut()| {
             let _view = self.view.write();
-            if written.is_some() {
-                self.blocks.reload(self.head_bytes())?;
-            }
+            publish();
             head.hide_before(end);
+        };
+        if written.is_some() {
+            self.blocks.reload_within(self.head_bytes(), switch)?;
+        } else {
+            switch(&mut || ());
         }
         self.blocks.note_cut(end);
         if let Err(err) = head.truncate(end) {

@@ -1,75 +1,128 @@
-//! Which values of a label an expression matches: looked for once a block, as a block's values never
-//! change.
+//! What matchers find in a block: looked for once, as an index never changes.
 
 use std::sync::Arc;
 
 use crate::sync::Mutex;
 use model::{MatchOp, Matcher};
 
-/// Most bytes of positions kept for one block.
-const BYTES_MAX: usize = 256 << 10;
-/// Most expressions kept for one block.
+/// Bounds of the cache of values that an expression matches.
+pub(super) const VALUES: Bounds = Bounds {
+    bytes: 256 << 10,
+    positions: usize::MAX,
+};
+/// Bounds of the cache of series that all matchers of a selector find. A panel about one pod asks
+/// again and again; to find many series again is cheap beside reading them.
+pub(super) const SELECTIONS: Bounds = Bounds {
+    bytes: 64 << 10,
+    positions: 256,
+};
+
+/// Most entries kept for one block.
 const ENTRIES_MAX: usize = 64;
 /// What an entry takes beside its texts and positions.
 const ENTRY_BYTES: usize = 64;
 
+/// What a cache may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Bytes of all entries.
+    bytes: usize,
+    /// Positions of one entry.
+    positions: usize,
+}
+
+/// A matcher without its expression's automaton.
 #[derive(Debug)]
-struct Entry {
+struct Condition {
     op: MatchOp,
     name: Arc<str>,
-    expression: Arc<str>,
+    value: Arc<str>,
+}
+
+impl Condition {
+    fn is_of(&self, matcher: &Matcher) -> bool {
+        self.op == matcher.op && self.value == matcher.value && self.name == matcher.name
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    conditions: Box<[Condition]>,
     positions: Arc<[u32]>,
 }
 
 impl Entry {
-    fn is_of(&self, matcher: &Matcher) -> bool {
-        self.op == matcher.op && self.name == matcher.name && self.expression == matcher.value
+    fn is_of(&self, matchers: &[Matcher]) -> bool {
+        self.conditions.len() == matchers.len()
+            && self
+                .conditions
+                .iter()
+                .zip(matchers)
+                .all(|(condition, matcher)| condition.is_of(matcher))
     }
 
     fn bytes(&self) -> usize {
+        let texts = |condition: &Condition| {
+            size_of::<Condition>() + condition.name.len() + condition.value.len()
+        };
         self.positions.len() * size_of::<u32>()
-            + self.name.len()
-            + self.expression.len()
+            + self.conditions.iter().map(texts).sum::<usize>()
             + ENTRY_BYTES
     }
 }
 
-/// Positions of matching values by matcher; those used last stay.
-#[derive(Debug, Default)]
+/// Positions by matchers; those used last stay.
+#[derive(Debug)]
 pub(super) struct MatchCache {
+    bounds: Bounds,
     /// The newest is at the end.
     entries: Mutex<Vec<Entry>>,
 }
 
 impl MatchCache {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            entries: Mutex::default(),
+        }
+    }
+
     /// Bytes of memory, about.
     pub(super) fn heap_bytes(&self) -> usize {
         self.entries.lock().iter().map(Entry::bytes).sum()
     }
 
-    /// What was kept for `matcher`.
-    pub(super) fn find(&self, matcher: &Matcher) -> Option<Arc<[u32]>> {
+    /// What was kept for `matchers`, in this order.
+    pub(super) fn find(&self, matchers: &[Matcher]) -> Option<Arc<[u32]>> {
         let mut entries = self.entries.lock();
-        let at = entries.iter().position(|entry| entry.is_of(matcher))?;
+        let at = entries.iter().rposition(|entry| entry.is_of(matchers))?;
         let entry = entries.remove(at);
         let positions = entry.positions.clone();
         entries.push(entry);
         Some(positions)
     }
 
-    /// Keeps what `matcher` matches, if it is not too much.
-    pub(super) fn keep(&self, matcher: &Matcher, positions: &Arc<[u32]>) {
-        let entry = Entry {
+    /// Keeps what `matchers` find, if it is not too much.
+    pub(super) fn keep(&self, matchers: &[Matcher], positions: &[u32]) {
+        if positions.len() > self.bounds.positions {
+            return;
+        }
+        let condition = |matcher: &Matcher| Condition {
             op: matcher.op,
             name: matcher.name.clone(),
-            expression: matcher.value.clone(),
-            positions: positions.clone(),
+            value: matcher.value.clone(),
         };
-        let Some(mut left) = BYTES_MAX.checked_sub(entry.bytes()) else {
+        let mut entry = Entry {
+            conditions: matchers.iter().map(condition).collect(),
+            positions: Arc::default(),
+        };
+        let bytes = entry.bytes() + size_of_val(positions);
+        let Some(mut left) = self.bounds.bytes.checked_sub(bytes) else {
             return;
         };
+        entry.positions = positions.into();
         let mut entries = self.entries.lock();
-        entries.retain(|entry| !entry.is_of(matcher));
+        entries.retain(|entry| !entry.is_of(matchers));
         // The oldest go until the new one fits.
         let newest_first = entries.iter().rev().take(ENTRIES_MAX - 1);
         let fitting = newest_first.take_while(|entry| match left.checked_sub(entry.bytes()) {
@@ -90,13 +143,13 @@ impl MatchCache {
 mod tests {
     use super::*;
 
-    fn matcher(expression: &str) -> Matcher {
-        Matcher::new(MatchOp::Regex, "name", expression).unwrap()
+    fn matcher(expression: &str) -> [Matcher; 1] {
+        [Matcher::new(MatchOp::Regex, "name", expression).unwrap()]
     }
 
     #[test]
     fn what_was_used_last_stays_within_the_bounds() {
-        let cache = MatchCache::default();
+        let cache = MatchCache::new(VALUES);
         let few: Arc<[u32]> = vec![1, 2, 3].into();
         for number in 0..ENTRIES_MAX {
             cache.keep(&matcher(&format!("a{number}.*")), &few);
@@ -106,14 +159,38 @@ mod tests {
         assert_eq!(cache.find(&matcher("a0.*")), Some(few.clone()));
         assert_eq!(cache.find(&matcher("a1.*")), None);
         assert_eq!(cache.entries.lock().len(), ENTRIES_MAX);
-        let half: Arc<[u32]> = vec![7; BYTES_MAX / 8].into();
+        let half: Arc<[u32]> = vec![7; VALUES.bytes / 8].into();
         cache.keep(&matcher("c.*"), &half);
         cache.keep(&matcher("d.*"), &half);
         assert_eq!(cache.find(&matcher("c.*")), None);
         assert_eq!(cache.find(&matcher("d.*")), Some(half));
-        assert!(cache.heap_bytes() <= BYTES_MAX);
-        let too_many: Arc<[u32]> = vec![7; BYTES_MAX].into();
-        cache.keep(&matcher("e.*"), &too_many);
+        assert!(cache.heap_bytes() <= VALUES.bytes);
+        cache.keep(&matcher("e.*"), &vec![7; VALUES.bytes]);
         assert_eq!(cache.find(&matcher("e.*")), None);
+    }
+
+    #[test]
+    fn every_matcher_counts() {
+        let cache = MatchCache::new(SELECTIONS);
+        let matchers = |op, value| {
+            [
+                Matcher::equal("a", "b"),
+                Matcher::new(op, "c", value).unwrap(),
+            ]
+        };
+        let asked = matchers(MatchOp::Regex, "d.*");
+        cache.keep(&asked, &[4, 9]);
+        assert_eq!(cache.find(&asked).as_deref(), Some(&[4, 9][..]));
+        for other in [
+            matchers(MatchOp::NotRegex, "d.*"),
+            matchers(MatchOp::Regex, "d.+"),
+            [asked[1].clone(), asked[0].clone()],
+            [asked[0].clone(), asked[0].clone()],
+        ] {
+            assert_eq!(cache.find(&other), None, "{other:?}");
+        }
+        assert_eq!(cache.find(&asked[..1]), None);
+        cache.keep(&asked[..1], &vec![1; SELECTIONS.positions + 1]);
+        assert_eq!(cache.find(&asked[..1]), None);
     }
 }

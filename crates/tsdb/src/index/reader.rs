@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::checked_once::CheckedOnce;
 use crate::cursor::{Cursor, Truncated};
-use crate::index::match_cache::MatchCache;
+use crate::index::match_cache::{MatchCache, SELECTIONS, VALUES};
 use crate::index::postings::Raw;
 use crate::index::series_entry::{ChunkMeta, ChunkMetas, LabelSymbols};
 use crate::index::toc::Toc;
@@ -53,7 +53,8 @@ pub struct Reader {
     checked_series: CheckedOnce,
     /// Lists by place in `values`; that of all series comes last.
     checked_lists: CheckedOnce,
-    match_cache: MatchCache,
+    values_cache: MatchCache,
+    selections_cache: MatchCache,
 }
 
 impl Reader {
@@ -91,7 +92,8 @@ impl Reader {
             all: None,
             checked_series: CheckedOnce::new(series_parts),
             checked_lists: CheckedOnce::default(),
-            match_cache: MatchCache::default(),
+            values_cache: MatchCache::new(VALUES),
+            selections_cache: MatchCache::new(SELECTIONS),
         };
         reader.read_postings_table()?;
         reader.checked_lists = CheckedOnce::new(reader.values.len() + 1);
@@ -455,9 +457,14 @@ impl Reader {
         ranks.map(|rank| self.symbol(self.symbol_reference(rank), self.toc.symbols))
     }
 
-    /// What expressions are known to match.
-    pub(super) fn match_cache(&self) -> &MatchCache {
-        &self.match_cache
+    /// What values expressions are known to match.
+    pub(super) fn values_cache(&self) -> &MatchCache {
+        &self.values_cache
+    }
+
+    /// What series selectors are known to select.
+    pub(super) fn selections_cache(&self) -> &MatchCache {
+        &self.selections_cache
     }
 
     /// Gives the memory of the entries between two series free, the second one excluded; they are
@@ -480,7 +487,8 @@ impl Reader {
             + names.sum::<usize>()
             + self.checked_series.heap_bytes()
             + self.checked_lists.heap_bytes()
-            + self.match_cache.heap_bytes()
+            + self.values_cache.heap_bytes()
+            + self.selections_cache.heap_bytes()
     }
 
     /// Bytes of memory that find the symbols.

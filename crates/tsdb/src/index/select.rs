@@ -114,7 +114,8 @@ impl<'a> Term<'a> {
 
     /// Positions of the values in question, found by looking at all that can be.
     fn scan(&self, index: &Reader) -> Result<Arc<[u32]>, IndexError> {
-        if let Some(known) = index.match_cache().find(self.matcher) {
+        let matchers = std::slice::from_ref(self.matcher);
+        if let Some(known) = index.values_cache().find(matchers) {
             return Ok(known);
         }
         let mut range = index.value_range(&self.matcher.name);
@@ -138,11 +139,10 @@ impl<'a> Term<'a> {
                 found.push(position);
             }
         }
-        let found: Arc<[u32]> = found.into();
         if self.matcher.regex().is_some() {
-            index.match_cache().keep(self.matcher, &found);
+            index.values_cache().keep(matchers, &found);
         }
-        Ok(found)
+        Ok(found.into())
     }
 
     /// Tests the label of each candidate, each value once.
@@ -175,6 +175,15 @@ impl<'a> Term<'a> {
 impl Reader {
     /// Series that satisfy all matchers, ascending: which is label order.
     pub fn select(&self, matchers: &[Matcher]) -> Result<Vec<u32>, IndexError> {
+        if let Some(known) = self.selections_cache().find(matchers) {
+            return Ok(known.to_vec());
+        }
+        let found = self.look_for(matchers)?;
+        self.selections_cache().keep(matchers, &found);
+        Ok(found)
+    }
+
+    fn look_for(&self, matchers: &[Matcher]) -> Result<Vec<u32>, IndexError> {
         let mut terms = Vec::with_capacity(matchers.len());
         for matcher in matchers {
             let term = Term::new(self, matcher)?;

@@ -39,6 +39,7 @@ fn check(reader: &Reader, series: &BTreeSet<Labels>, matchers: &[Matcher]) {
         .map(|series| reader.labels(*series).unwrap())
         .collect();
     assert!(found.iter().eq(expected.iter().copied()), "{matchers:?}");
+    assert_eq!(reader.select(matchers).unwrap(), selected, "{matchers:?}");
     for name in ["job", "pod", "nope"] {
         let values: BTreeSet<&str> = expected
             .iter()
