@@ -23,6 +23,7 @@ use telemetry::Registry;
 use crate::block::meta::FROM_OUT_OF_ORDER;
 use crate::block::querier::BlockQuerier;
 use crate::block::{Block, is_block_name};
+use crate::compact::Pace;
 use crate::options::CurrentFloats;
 use crate::{Error, FloatEncoding};
 pub(crate) use metrics::BlocksMetrics;
@@ -41,6 +42,8 @@ pub(crate) struct BlocksOptions {
     pub(crate) floats: CurrentFloats,
     /// What is kept.
     pub(crate) retention: Retention,
+    /// Who is left room for while blocks are written.
+    pub(crate) pace: Pace,
     /// Bytes that the log and the head's chunk files take now; they count for the retention.
     pub(crate) head_bytes: u64,
 }
@@ -53,6 +56,7 @@ impl Default for BlocksOptions {
             merge_overlapping: true,
             floats: CurrentFloats::new(FloatEncoding::Xor),
             retention: Retention::default(),
+            pace: Pace::default(),
             head_bytes: 0,
         }
     }
@@ -72,6 +76,7 @@ pub(crate) struct Blocks {
     merge_overlapping: bool,
     floats: CurrentFloats,
     retention: Mutex<Retention>,
+    pace: Pace,
     blocks: Shared,
     /// Held by whoever changes blocks on the disk.
     working: Mutex<()>,
@@ -99,6 +104,7 @@ impl Blocks {
             merge_overlapping: options.merge_overlapping,
             floats: options.floats,
             retention: Mutex::new(Retention::default()),
+            pace: options.pace,
             metrics: BlocksMetrics::new(registry, &shared),
             blocks: shared,
             working: Mutex::new(()),

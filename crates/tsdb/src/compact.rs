@@ -10,6 +10,7 @@ mod encode;
 mod merge;
 mod metrics;
 mod overlap;
+mod pace;
 mod plan;
 #[cfg(test)]
 mod reference_merge_tests;
@@ -22,5 +23,6 @@ mod write;
 pub(crate) use encode::{Choice, Encoder};
 pub(crate) use merge::{BlocksSource, lineage, rewritten};
 pub(crate) use metrics::CompactionMetrics;
+pub(crate) use pace::Pace;
 pub(crate) use plan::{block_ranges, plan};
 pub(crate) use write::{WriteOptions, write_block};

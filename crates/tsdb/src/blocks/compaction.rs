@@ -110,6 +110,7 @@ impl Blocks {
         WriteOptions {
             metrics: Some(self.metrics.compaction.clone()),
             floats: self.floats.get().into(),
+            pace: self.pace.clone(),
             cancel: cancel.clone(),
             ..WriteOptions::default()
         }

@@ -17,10 +17,11 @@ use crate::block::new_block_name;
 use crate::block::writer::{BlockWriter, CHUNK_FILE_BYTES, NewChunk};
 use crate::compact::metrics::CompactionMetrics;
 use crate::compact::overlap::Merger;
+use crate::compact::pace::Pace;
 use crate::compact::source::{Source, SourceChunk, SourceSeries};
 use crate::compact::trim::{Trimmer, Wanted};
 
-/// Series written between two looks at the cancel token.
+/// Series written between two looks at the cancel token and at who reads.
 const BATCH_LEN: usize = 128;
 
 /// Choices for [`write_block`].
@@ -34,6 +35,8 @@ pub(crate) struct WriteOptions {
     pub(crate) floats: Encoding,
     /// What counts the work.
     pub(crate) metrics: Option<CompactionMetrics>,
+    /// Who is left room for.
+    pub(crate) pace: Pace,
     /// Stops the writing; nothing of the block remains then.
     pub(crate) cancel: CancelToken,
 }
@@ -45,6 +48,7 @@ impl Default for WriteOptions {
             samples_per_chunk: 120,
             floats: Encoding::Xor,
             metrics: None,
+            pace: Pace::default(),
             cancel: CancelToken::new(),
         }
     }
@@ -117,9 +121,11 @@ fn write_series(
     let mut wanted_chunks = [Vec::new()];
     let mut chunks: Vec<SourceChunk> = Vec::new();
     let mut count = 0_usize;
+    let mut stint = options.pace.start();
     loop {
         if count.is_multiple_of(BATCH_LEN) {
             options.cancel.check()?;
+            stint.pause();
         }
         count += 1;
         series.clear();

@@ -7,7 +7,7 @@ use model::{Matcher, Timestamp};
 use super::{Shared, gauges};
 use crate::Error;
 use crate::block::meta::{Compaction, FROM_OUT_OF_ORDER};
-use crate::compact::{WriteOptions, write_block};
+use crate::compact::{Pace, WriteOptions, write_block};
 use crate::head::source::HeadSource;
 
 impl Shared {
@@ -141,6 +141,7 @@ impl Shared {
     fn write_options(&self) -> WriteOptions {
         WriteOptions {
             metrics: Some(self.blocks.metrics().compaction.clone()),
+            pace: Pace::beside(self.head.readers.clone()),
             cancel: self.closing.clone(),
             ..WriteOptions::default()
         }

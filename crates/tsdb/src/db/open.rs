@@ -13,6 +13,7 @@ use super::maintenance::Maintenance;
 use super::put_away::usable_snapshot;
 use super::{Db, Shared, gauges};
 use crate::blocks::{Blocks, BlocksOptions};
+use crate::compact::Pace;
 use crate::head::log::Log;
 use crate::head::series::{ChunkEncodings, ChunkRules};
 use crate::head::{Head, replay};
@@ -56,6 +57,7 @@ impl Db {
             block_duration_max_ms: options.block_duration_max_ms.max(options.block_duration_ms),
             merge_overlapping: options.merge_overlapping,
             retention: options.retention,
+            pace: Pace::beside(head.readers.clone()),
             head_bytes: gauges::head_bytes(dir, head.files.bytes()),
         };
         let blocks = Blocks::open(dir, blocks_options, registry)?;

@@ -33,6 +33,11 @@ impl OpenRanges {
         }
     }
 
+    /// Whether nobody is at work.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.book.lock().ranges.is_empty()
+    }
+
     /// Waits until nobody who has entered before is at work on times before `end`. Those who enter
     /// meanwhile are the caller's business: they must know that they come too late.
     pub(crate) fn wait_for_those_before(&self, end: Timestamp) {
