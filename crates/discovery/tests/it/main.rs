@@ -14,6 +14,7 @@ mod dns_server;
 mod docker;
 mod dockerswarm;
 mod ec2;
+mod examples;
 mod follow;
 mod hostile;
 mod http;
