@@ -11,6 +11,9 @@
 #[expect(dead_code, reason = "the tests use the rest")]
 #[expect(clippy::unwrap_used, reason = "a double of the tests")]
 mod api_double;
+#[path = "../tests/it/reply.rs"]
+#[expect(clippy::unwrap_used, reason = "a double of the tests")]
+mod reply;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,7 +1,8 @@
 //! An API server of Kubernetes in miniature, which speaks its real protocol: lists in pages, watches
 //! from a version on, bookmarks, versions that are forgotten (410), connections that break.
 //!
-//! HTTP/1.1 with chunked bodies, written by hand, so that every cut is where a test wants it.
+//! HTTP/1.1 with chunked bodies, written by hand, so that every cut is where a test wants it; and
+//! HTTP/2, where a client with TLS chooses it (see [`reply`](crate::reply)).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,15 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-/// What a connection runs on.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+use crate::reply::{Http1, Reply, Stream, chose_http2, serve_http2, write_status};
 
 /// Objects of which there are many: made when they are asked for.
 pub(crate) struct Bulk {
@@ -63,8 +61,22 @@ struct State {
     requests: Vec<String>,
     /// The last version that went to a watch.
     sent: u64,
-    /// Connections of an older epoch break.
-    epoch: u64,
+    /// What is of an older epoch breaks.
+    epochs: Epochs,
+    /// Connections so far, and those of HTTP/2 among them.
+    connections: usize,
+    http2_connections: usize,
+}
+
+/// How often each kind of thing was broken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Epochs {
+    /// Connections.
+    pub(crate) connections: u64,
+    /// Streams of HTTP/2.
+    pub(crate) streams: u64,
+    /// Connections of HTTP/2 that are to take no more requests.
+    pub(crate) gone_away: u64,
 }
 
 #[derive(Clone)]
@@ -102,12 +114,20 @@ impl ApiDouble {
         let serving = double.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                // As real servers do; else HTTP/2 waits for acknowledgements.
+                let _ = stream.set_nodelay(true);
+                serving.lock().connections += 1;
                 let (serving, tls) = (serving.clone(), tls.clone());
                 tokio::spawn(async move {
                     // A client that goes away ends its connection.
                     let _ = match tls {
                         None => serving.serve(stream).await,
                         Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) if chose_http2(&stream) => {
+                                serving.lock().http2_connections += 1;
+                                serve_http2(&serving, stream).await;
+                                Ok(())
+                            }
                             Ok(stream) => serving.serve(stream).await,
                             Err(err) => Err(err),
                         },
@@ -206,8 +226,32 @@ impl ApiDouble {
 
     /// Breaks every connection.
     pub(crate) fn cut(&self) {
-        self.lock().epoch += 1;
+        self.lock().epochs.connections += 1;
         self.changed.send_replace(());
+    }
+
+    /// Breaks every watch on HTTP/2; the connections stay.
+    pub(crate) fn reset_streams(&self) {
+        self.lock().epochs.streams += 1;
+        self.changed.send_replace(());
+    }
+
+    /// Takes no more requests on the connections of HTTP/2 there are; their watches go on.
+    pub(crate) fn go_away(&self) {
+        self.lock().epochs.gone_away += 1;
+        self.changed.send_replace(());
+    }
+
+    /// How many connections there have been, and how many with HTTP/2.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.connections, state.http2_connections)
+    }
+
+    /// What was broken so far, and word of more.
+    pub(crate) fn epochs(&self) -> (Epochs, watch::Receiver<()>) {
+        let changed = self.changed.subscribe();
+        (self.lock().epochs, changed)
     }
 
     /// Waits until a watch has been sent what happened last.
@@ -227,7 +271,7 @@ impl ApiDouble {
     }
 
     async fn serve(&self, mut stream: impl Stream) -> std::io::Result<()> {
-        let epoch = self.lock().epoch;
+        let epoch = self.lock().epochs.connections;
         let mut received = Vec::new();
         loop {
             let end = loop {
@@ -235,7 +279,7 @@ impl ApiDouble {
                     break at + 4;
                 }
                 let mut changed = self.changed.subscribe();
-                if self.lock().epoch != epoch {
+                if self.lock().epochs.connections != epoch {
                     return Ok(());
                 }
                 tokio::select! {
@@ -245,26 +289,34 @@ impl ApiDouble {
             };
             let head = String::from_utf8_lossy(&received[..end]).into_owned();
             received.drain(..end);
-            self.answer(&mut stream, &head, epoch).await?;
+            let target = head.split(' ').nth(1).unwrap_or("").to_owned();
+            let mut reply = Http1(&mut stream);
+            self.answer(&mut reply, &head, &target, epoch).await?;
         }
     }
 
-    async fn answer(
+    /// Answers the request for `target` on a connection of epoch `connection`; `head` is all that came
+    /// with it.
+    pub(crate) async fn answer(
         &self,
-        stream: &mut impl Stream,
+        reply: &mut impl Reply,
         head: &str,
-        epoch: u64,
+        target: &str,
+        connection: u64,
     ) -> std::io::Result<()> {
-        let target = head.split(' ').nth(1).unwrap_or("").to_owned();
-        let refusal = self.admit(head, &target);
+        let epochs = Epochs {
+            connections: connection,
+            ..self.lock().epochs
+        };
+        let refusal = self.admit(head, target);
         if let Some(status) = refusal {
-            return write_status(stream, status, "no").await;
+            return write_status(reply, status, "no").await;
         }
-        let asked = Asked::parse(&target);
+        let asked = Asked::parse(target);
         if asked.is_watch() {
-            self.watch(stream, &asked, epoch).await
+            self.watch(reply, &asked, epochs).await
         } else {
-            self.list(stream, &asked).await
+            self.list(reply, &asked).await
         }
     }
 
@@ -288,39 +340,40 @@ impl ApiDouble {
         manners.refusals.pop()
     }
 
-    async fn list(&self, stream: &mut impl Stream, asked: &Asked) -> std::io::Result<()> {
+    async fn list(&self, reply: &mut impl Reply, asked: &Asked) -> std::io::Result<()> {
         let Some(page) = self.lock().page(asked) else {
-            return write_status(stream, 410, "the continue token is too old").await;
+            return write_status(reply, 410, "the continue token is too old").await;
         };
         let pause = self.lock().manners.pause;
         let break_after = self.lock().manners.break_list_after.take();
-        write_head(stream, 200).await?;
-        write_chunk(stream, r#"{"kind":"List","apiVersion":"v1","items":["#).await?;
+        reply.head(200).await?;
+        reply
+            .chunk(r#"{"kind":"List","apiVersion":"v1","items":["#)
+            .await?;
         let mut text = String::new();
         for (index, item) in page.items.iter().enumerate() {
             if break_after == Some(index) {
-                stream.write_all(b"5\r\n{\"me").await?;
-                return Err(std::io::Error::other("broken as told"));
+                return Err(reply.break_off("{\"me").await);
             }
             let comma = if index > 0 { "," } else { "" };
             write!(text, "{comma}{item}").unwrap();
             if text.len() > 20_000 || !pause.is_zero() || break_after.is_some() {
                 tokio::time::sleep(pause).await;
-                write_chunk(stream, &text).await?;
+                reply.chunk(&text).await?;
                 text.clear();
             }
         }
         let meta = json!({"resourceVersion": page.version.to_string(), "continue": page.next});
         write!(text, r#"],"metadata":{meta}}}"#).unwrap();
-        write_chunk(stream, &text).await?;
-        stream.write_all(b"0\r\n\r\n").await
+        reply.chunk(&text).await?;
+        reply.end().await
     }
 
     async fn watch(
         &self,
-        stream: &mut impl Stream,
+        reply: &mut impl Reply,
         asked: &Asked,
-        epoch: u64,
+        epochs: Epochs,
     ) -> std::io::Result<()> {
         let mut version: u64 = asked.parameter("resourceVersion").parse().unwrap_or(0);
         let (oldest, by_status) = {
@@ -328,38 +381,42 @@ impl ApiDouble {
             (state.oldest, state.manners.gone_by_status)
         };
         if version < oldest && by_status {
-            return write_status(stream, 410, "too old resource version").await;
+            return write_status(reply, 410, "too old resource version").await;
         }
-        write_head(stream, 200).await?;
+        reply.head(200).await?;
         if version < oldest {
             let status = json!({"kind": "Status", "code": 410, "reason": "Expired"});
             let line = json!({"type": "ERROR", "object": status});
-            write_chunk(stream, &format!("{line}\n")).await?;
-            return stream.write_all(b"0\r\n\r\n").await;
+            reply.chunk(&format!("{line}\n")).await?;
+            return reply.end().await;
         }
         let mut changed = self.changed.subscribe();
         loop {
             changed.borrow_and_update();
-            let (events, is_cut) = {
+            let (events, now, pause) = {
                 let state = self.lock();
-                (state.events_after(version, asked), state.epoch != epoch)
+                let events = state.events_after(version, asked);
+                (events, state.epochs, state.manners.pause)
             };
-            if is_cut {
-                // In the middle of a chunk.
-                stream.write_all(b"40\r\n{\"type\":\"ADD").await?;
-                return Err(std::io::Error::other("cut as told"));
+            if now.connections != epochs.connections || now.streams != epochs.streams {
+                return Err(reply.break_off("{\"type\":\"ADD").await);
             }
             for (at, line) in events {
                 version = at;
-                write_chunk(stream, &line).await?;
+                if pause.is_zero() {
+                    reply.chunk(&line).await?;
+                } else {
+                    // A few bytes at a time.
+                    for piece in line.as_bytes().chunks(100) {
+                        reply.chunk(&String::from_utf8_lossy(piece)).await?;
+                        tokio::time::sleep(pause).await;
+                    }
+                }
                 self.lock().sent = at;
             }
-            let mut byte = [0];
             tokio::select! {
                 _ = changed.changed() => {}
-                read = stream.read(&mut byte) => if read? == 0 {
-                    return Err(std::io::Error::other("the client is gone"));
-                }
+                () = reply.gone() => return Err(std::io::Error::other("the client is gone")),
             }
         }
     }
@@ -494,23 +551,4 @@ impl Asked {
     fn is_watch(&self) -> bool {
         self.parameter("watch") == "true"
     }
-}
-
-async fn write_head(stream: &mut impl Stream, status: u16) -> std::io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await
-}
-
-async fn write_chunk(stream: &mut impl Stream, text: &str) -> std::io::Result<()> {
-    let chunk = format!("{:x}\r\n{text}\r\n", text.len());
-    stream.write_all(chunk.as_bytes()).await
-}
-
-async fn write_status(stream: &mut impl Stream, code: u16, message: &str) -> std::io::Result<()> {
-    let status = json!({"kind": "Status", "code": code, "message": message});
-    write_head(stream, code).await?;
-    write_chunk(stream, &status.to_string()).await?;
-    stream.write_all(b"0\r\n\r\n").await
 }

@@ -2,16 +2,17 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use discovery::providers::kubernetes::{Cluster, KubernetesDiscoverer};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::server::WebPkiClientVerifier;
-use tokio_rustls::TlsAcceptor;
+use http_client::Variables;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use crate::api_double::ApiDouble;
+use crate::certificates::certificates;
 use crate::follow::Follow;
 use crate::objects;
 
@@ -88,63 +89,10 @@ async fn a_command_is_asked_again_when_its_token_is_refused() {
     );
 }
 
-/// An authority, and what it has certified: the server and a client, each with its key.
-struct Certificates {
-    ca: String,
-    server: (String, String),
-    client: (String, String),
-}
-
-fn certificates() -> Certificates {
-    let ca_key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = params.self_signed(&ca_key).unwrap().pem();
-    let issuer = Issuer::new(params, ca_key);
-    let issue = |name: &str| {
-        let key = KeyPair::generate().unwrap();
-        let names = vec![name.to_owned()];
-        let cert = CertificateParams::new(names)
-            .unwrap()
-            .signed_by(&key, &issuer);
-        (cert.unwrap().pem(), key.serialize_pem())
-    };
-    Certificates {
-        ca,
-        server: issue("127.0.0.1"),
-        client: issue("client"),
-    }
-}
-
-impl Certificates {
-    /// A server, which wants a certificate of its clients or not.
-    fn acceptor(&self, wants_client: bool) -> TlsAcceptor {
-        use rustls::pki_types::pem::PemObject as _;
-        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let cert = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(cert(&self.ca)).unwrap();
-        let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let builder = if wants_client {
-            let roots = Arc::new(roots);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-            builder.with_client_cert_verifier(verifier.unwrap())
-        } else {
-            builder.with_no_client_auth()
-        };
-        let key = PrivateKeyDer::from_pem_slice(self.server.1.as_bytes()).unwrap();
-        let config = builder.with_single_cert(vec![cert(&self.server.0)], key);
-        TlsAcceptor::from(Arc::new(config.unwrap()))
-    }
-}
-
 #[tokio::test]
 async fn a_kubeconfig_file_may_hold_certificates() {
     let made = certificates();
-    let double = ApiDouble::start_with(Some(made.acceptor(true))).await;
+    let double = ApiDouble::start_with(Some(made.acceptor(true, &[]))).await;
     double.put("pods", objects::pod("p1", "default", "n1", "10.0.0.1"));
     let dir = tempfile::tempdir().unwrap();
     let server = format!(
@@ -163,7 +111,7 @@ async fn a_kubeconfig_file_may_hold_certificates() {
 #[tokio::test]
 async fn a_pod_follows_its_own_namespace_with_its_service_account() {
     let made = certificates();
-    let double = ApiDouble::start_with(Some(made.acceptor(false))).await;
+    let double = ApiDouble::start_with(Some(made.acceptor(false, &[]))).await;
     double.put("pods", objects::pod("p1", "default", "n1", "10.0.0.1"));
     double.put("pods", objects::pod("p1", "own", "n1", "10.0.0.2"));
     double.behave(|manners| manners.token = Some("first".to_owned()));
@@ -176,6 +124,7 @@ async fn a_pod_follows_its_own_namespace_with_its_service_account() {
         host: Some("127.0.0.1".to_owned()),
         port: Some(double.port().to_string()),
         folder: dir.path(),
+        variables: Variables::of([]),
     };
     let section = "role: pod\nnamespaces: {own_namespace: true}";
     let mut follow = Follow::start_made(section, |configs, environment| {
@@ -191,6 +140,62 @@ async fn a_pod_follows_its_own_namespace_with_its_service_account() {
     double.put("pods", objects::pod("p2", "own", "n1", "10.0.0.3"));
     follow.until_there("pod/own/p2").await;
     assert_eq!(follow.groups.len(), 2);
+}
+
+/// A proxy that brings every CONNECT to `port` of this machine; its address and what it was asked.
+async fn connect_proxy(port: u16) -> (String, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (heads, asked) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let heads = heads.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                let _ = heads.send(String::from_utf8(head).unwrap());
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn the_clusters_own_server_is_reached_through_the_proxy_of_the_environment() {
+    let made = certificates();
+    let double = ApiDouble::start_with(Some(made.acceptor(false, &["h2"]))).await;
+    double.put("pods", objects::pod("p1", "default", "n1", "10.0.0.1"));
+    let (proxy, mut asked) = connect_proxy(double.port()).await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("ca.crt"), &made.ca).unwrap();
+    std::fs::write(dir.path().join("token"), "t").unwrap();
+    let kubeconfig = format!(
+        "https://kubernetes.test:6443', certificate-authority-data: '{}",
+        STANDARD.encode(&made.ca)
+    );
+    let by_file = write_kubeconfig(dir.path(), &kubeconfig, "token: t");
+    let cluster = Cluster {
+        host: Some("kubernetes.test".to_owned()),
+        port: Some("443".to_owned()),
+        folder: dir.path(),
+        variables: Variables::of([("https_proxy", &proxy), ("NO_PROXY", "other.test")]),
+    };
+    for (section, expected) in [("role: pod", "443"), (&by_file, "6443")] {
+        let mut follow = Follow::start_made(section, |configs, environment| {
+            let config = configs.kubernetes_sd_configs.iter().next().unwrap();
+            let made = KubernetesDiscoverer::in_cluster(config, environment, &cluster);
+            Box::new(made.unwrap())
+        });
+        follow.until_there("pod/default/p1").await;
+        let head = asked.recv().await.unwrap();
+        let wanted = format!("CONNECT kubernetes.test:{expected} HTTP/1.1\r\n");
+        assert!(head.starts_with(&wanted), "{head}");
+    }
 }
 
 #[tokio::test]

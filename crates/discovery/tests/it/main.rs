@@ -4,6 +4,7 @@
 
 mod api_double;
 mod attached;
+mod certificates;
 mod consul;
 mod consul_double;
 mod credentials;
@@ -14,13 +15,16 @@ mod dns_server;
 mod docker;
 mod dockerswarm;
 mod ec2;
+mod examples;
 mod follow;
 mod hostile;
 mod http;
+mod http2;
 mod http_double;
 mod huge;
 mod objects;
 mod recovery;
+mod reply;
 mod requests;
 mod roles;
 mod support;

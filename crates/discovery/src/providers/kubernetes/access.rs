@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderMap;
 use http_client::options::{Auth, Text, TlsOptions};
-use http_client::{Client, ClientOptions};
+use http_client::{Client, ClientOptions, ProxyOptions, Variables};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -58,6 +58,8 @@ pub struct Cluster<'a> {
     pub port: Option<String>,
     /// Folder with `token`, `ca.crt` and `namespace`.
     pub folder: &'a Path,
+    /// The environment, which may name proxies.
+    pub variables: Variables,
 }
 
 impl Cluster<'_> {
@@ -67,7 +69,13 @@ impl Cluster<'_> {
             host: std::env::var("KUBERNETES_SERVICE_HOST").ok(),
             port: std::env::var("KUBERNETES_SERVICE_PORT").ok(),
             folder: Path::new(SERVICE_ACCOUNT),
+            variables: Variables::of_process(),
         }
+    }
+
+    /// The proxies that are used where nothing else is said, as in the reference's client.
+    fn proxies(&self) -> ProxyOptions {
+        ProxyOptions::from_variables(&self.variables)
     }
 
     /// The namespace of the pod that we run in.
@@ -105,7 +113,7 @@ impl Access {
         user_agent: &str,
     ) -> Result<Self, Error> {
         if !config.kubeconfig_file.is_empty() {
-            let way = kubeconfig::read(Path::new(&*config.kubeconfig_file))?;
+            let way = kubeconfig::read(Path::new(&*config.kubeconfig_file), &cluster.proxies())?;
             return Self::with(way, user_agent);
         }
         let Some(server) = &config.api_server else {
@@ -227,6 +235,7 @@ fn in_cluster(cluster: &Cluster<'_>) -> Result<Way, Error> {
                 ca: ca.exists().then_some(Text::File(ca)),
                 ..TlsOptions::default()
             },
+            proxy: cluster.proxies(),
             ..ClientOptions::default()
         },
         headers: HeaderMap::new(),
@@ -269,10 +278,14 @@ mod tests {
             host: host.map(str::to_owned),
             port: Some("443".to_owned()),
             folder: dir.path(),
+            variables: Variables::of([("HTTPS_PROXY", "http://p:3128"), ("no_proxy", "h")]),
         };
         let way = in_cluster(&cluster(Some("fd00::1"))).unwrap();
         assert_eq!(way.server.as_str(), "https://[fd00::1]/");
         assert_eq!(way.options.tls.ca, None);
+        let expected = Some(yaml::Secret::new("http://p:3128"));
+        assert_eq!(way.options.proxy.https, expected);
+        assert_eq!(way.options.proxy.no_proxy.as_deref(), Some("h"));
         let Auth::Header { kind, credentials } = way.options.auth else {
             panic!("a token")
         };

@@ -132,17 +132,18 @@ yaml::record! {
     }
 }
 
-/// The way that the current context of the file describes.
-pub(super) fn read(path: &Path) -> Result<Way, Error> {
+/// The way that the current context of the file describes, through `proxies` unless it names one.
+pub(super) fn read(path: &Path, proxies: &ProxyOptions) -> Result<Way, Error> {
     let text = read_small(path).map_err(|source| Error::File {
         path: path.to_owned(),
         source,
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    way(&text, folder).map_err(|reason| Error::BadContent(format!("{}: {reason}", path.display())))
+    way(&text, folder, proxies)
+        .map_err(|reason| Error::BadContent(format!("{}: {reason}", path.display())))
 }
 
-fn way(text: &str, folder: &Path) -> Result<Way, String> {
+fn way(text: &str, folder: &Path, proxies: &ProxyOptions) -> Result<Way, String> {
     let mut written = Written::default();
     yaml::decode(text, yaml::Dialect::V2, false, &mut written).map_err(|err| err.to_string())?;
     let current = &written.current_context;
@@ -188,7 +189,7 @@ fn way(text: &str, folder: &Path) -> Result<Way, String> {
         options: ClientOptions {
             auth: auth(&user, folder),
             tls,
-            proxy: proxy(cluster),
+            proxy: proxy(cluster, proxies),
             ..ClientOptions::default()
         },
         headers: impersonation(&user)?,
@@ -196,9 +197,12 @@ fn way(text: &str, folder: &Path) -> Result<Way, String> {
     })
 }
 
-/// The proxy on the way to the API server.
-fn proxy(cluster: &WrittenCluster) -> ProxyOptions {
-    let url = (!cluster.proxy_url.is_empty()).then(|| cluster.proxy_url.clone());
+/// The proxy on the way to the API server: the cluster's own, else those of the environment.
+fn proxy(cluster: &WrittenCluster, others: &ProxyOptions) -> ProxyOptions {
+    if cluster.proxy_url.is_empty() {
+        return others.clone();
+    }
+    let url = Some(cluster.proxy_url.clone());
     ProxyOptions {
         http: url.clone(),
         https: url,

@@ -13,7 +13,8 @@ fn file(cluster: &str, user: &str) -> String {
 }
 
 fn read_way(cluster: &str, user: &str) -> Result<Way, String> {
-    way(&file(cluster, user), Path::new("/etc/k"))
+    let others = ProxyOptions::default();
+    way(&file(cluster, user), Path::new("/etc/k"), &others)
 }
 
 #[test]
@@ -40,6 +41,16 @@ fn the_proxy_of_a_cluster_is_taken() {
     assert!(!format!("{way:?}").contains("s3cret"));
     let direct = read_way("server: 'https://h'", "").unwrap();
     assert_eq!(direct.options.proxy, ProxyOptions::default());
+    // It comes before those of the environment.
+    let variables = http_client::Variables::of([("HTTPS_PROXY", "http://env:1")]);
+    let others = ProxyOptions::from_variables(&variables);
+    let text = file("server: 'https://h'", "");
+    let way_through = way(&text, Path::new(""), &others).unwrap();
+    assert_eq!(way_through.options.proxy, others);
+    let text = file(cluster, "");
+    let own = way(&text, Path::new(""), &others).unwrap().options.proxy;
+    assert_eq!(own.https.as_ref().map(Secret::expose), url);
+    assert_eq!(own.no_proxy, None);
 }
 
 #[test]
@@ -85,7 +96,7 @@ fn a_command_and_another_identity_are_taken() {
 
 #[track_caller]
 fn check_refused(text: &str, expected: &str) {
-    let err = way(text, Path::new("/etc/k")).unwrap_err();
+    let err = way(text, Path::new("/etc/k"), &ProxyOptions::default()).unwrap_err();
     assert!(err.contains(expected), "{err}");
 }
 
@@ -130,9 +141,10 @@ fn what_cannot_be_done_is_refused_by_name() {
 fn damaged_files_return() {
     let text = file("server: 'https://h'", "token: x, exec: {command: y}");
     for cut in (0..text.len()).filter(|cut| text.is_char_boundary(*cut)) {
-        let _ = way(&text[..cut], Path::new(""));
+        let _ = way(&text[..cut], Path::new(""), &ProxyOptions::default());
         let mut damaged = text.clone().into_bytes();
         damaged[cut] ^= 0x12;
-        let _ = way(&String::from_utf8_lossy(&damaged), Path::new(""));
+        let damaged = String::from_utf8_lossy(&damaged);
+        let _ = way(&damaged, Path::new(""), &ProxyOptions::default());
     }
 }
