@@ -6,20 +6,21 @@ mod store;
 
 use exposition::entry::{NativeSeries, Series};
 use exposition::{Entry, Format, Parser, negotiate};
-use labels::final_labels;
 use model::staleness::is_stale;
 use model::{Metadata, MetricType, Timestamp};
 use storage::{Appender, SeriesRef};
-use store::Refusals;
 
 use super::columns::{Columns, Origin};
 use super::native;
-use super::texts::TextRef;
+use super::texts::TextSource;
 use super::{Context, Counts, MAX_AHEAD, Scraped};
 use crate::cache::{EntryId, Found, Scan};
 use crate::error::Error;
 use crate::metadata::TargetMetadata;
+use crate::synthesis::{Synthesis, is_cumulative};
 use crate::text_hash::TextHash;
+use labels::final_labels;
+use store::Refusals;
 
 /// Scrapes for which metadata outlives its metric family.
 const METADATA_SCRAPES_MAX: u64 = 10;
@@ -31,6 +32,7 @@ const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
 pub(super) fn ingest(
     context: &Context,
     scan: &mut Scan<'_>,
+    synthesis: Option<&mut Synthesis>,
     columns: &mut Columns,
     appender: &mut dyn Appender,
     scraped: Scraped<'_>,
@@ -59,8 +61,10 @@ pub(super) fn ingest(
     let mut run = Run {
         context,
         format: choice.format,
-        body,
+        texts: TextSource::new(choice.format, body, context.parser_options()),
         scan,
+        synthesis,
+        family: Family::default(),
         columns,
         metadata: &mut metadata,
         counts,
@@ -70,7 +74,7 @@ pub(super) fn ingest(
         time,
         time_max: time.saturating_add(MAX_AHEAD.as_millis() as i64),
     };
-    let mut parser = Parser::with_histograms(choice.format, body, context.options.histograms);
+    let mut parser = run.texts.parser();
     let parsed = run.parse(&mut parser, appender);
     if run.refusals.over_sample_limit {
         context.metrics.exceeded_samples.inc();
@@ -88,16 +92,30 @@ pub(super) fn ingest(
     if appended.is_ok() {
         let oldest = run.scan.scrape().saturating_sub(METADATA_SCRAPES_MAX);
         run.metadata.forget_before(&context.families, oldest);
+        if let Some(synthesis) = &mut run.synthesis {
+            synthesis.forget_before(run.scan.scrape());
+        }
     }
     appended
+}
+
+/// A metric family as far as it was described.
+#[derive(Debug, Default)]
+struct Family {
+    name: String,
+    metric_type: MetricType,
 }
 
 /// One body on its way.
 struct Run<'a, 's> {
     context: &'a Context,
     format: Format,
-    body: &'a [u8],
+    texts: TextSource<'a>,
     scan: &'a mut Scan<'s>,
+    /// Where counters that tell no start get one.
+    synthesis: Option<&'a mut Synthesis>,
+    /// The family described last; kept with `synthesis` only.
+    family: Family,
     columns: &'a mut Columns,
     metadata: &'a mut TargetMetadata,
     counts: &'a mut Counts,
@@ -138,6 +156,10 @@ impl Run<'_, '_> {
                     self.describe(name, differs, |known| help.clone_into(&mut known.help));
                 }
                 Some(Entry::Type { name, metric_type }) => {
+                    if self.synthesis.is_some() {
+                        self.family.name = String::from_utf8_lossy(name).into_owned();
+                        self.family.metric_type = metric_type;
+                    }
                     let differs = |known: &Metadata| known.metric_type != metric_type;
                     self.describe(name, differs, |known| known.metric_type = metric_type);
                 }
@@ -318,6 +340,12 @@ impl Run<'_, '_> {
         let reference = appender.series(&labels)?;
         let known = Some((reference, metric_type));
         let id = self.scan.insert(hash, series.text.len(), known);
+        if self.synthesis.is_some() {
+            let Family { name, metric_type } = &self.family;
+            if is_cumulative(labels.metric_name(), name, *metric_type) {
+                self.scan.mark_cumulative(id);
+            }
+        }
         let tracked = self.track(id, own_time);
         self.counts.series_added += 1;
         let origin = self.origin(id, series.text, true, tracked);
@@ -338,7 +366,7 @@ impl Run<'_, '_> {
     /// Where the sample read last comes from.
     fn origin(&self, entry: EntryId, text: &[u8], new: bool, tracked: bool) -> Origin {
         let number = self.counts.scraped.saturating_sub(1);
-        let text = TextRef::new(self.format, self.body, text, number);
+        let text = self.texts.at(text, number);
         Origin {
             entry,
             text,

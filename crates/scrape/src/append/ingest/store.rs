@@ -8,6 +8,7 @@ use super::{Columns, Run};
 use crate::append::texts::Texts;
 use crate::cache::{Entry as Known, EntryId};
 use crate::error::Error;
+use crate::synthesis::Outcome;
 
 /// Samples that were not taken, by reason.
 #[derive(Debug, Default)]
@@ -23,10 +24,12 @@ pub(super) struct Refusals {
 impl Run<'_, '_> {
     /// Appends the columns.
     pub(super) fn append(&mut self, appender: &mut dyn Appender) -> Result<(), Error> {
+        self.synthesize_starts();
         let mut results = Vec::new();
         let mut exemplar_results = Vec::new();
         let columns = &*self.columns;
-        let batch = columns.batch(self.times(&columns.times));
+        let mut batch = columns.batch(self.times(&columns.times));
+        batch.reject_out_of_order = self.synthesis.is_some();
         appender.append(&batch, &mut results, &mut exemplar_results)?;
         self.count_refused_exemplars(exemplar_results);
         let unknown = self.count_refused(results)?;
@@ -34,6 +37,39 @@ impl Run<'_, '_> {
             self.append_again(&unknown, appender)?;
         }
         Ok(())
+    }
+
+    /// Gives counters that tell no start one, if that is wanted.
+    fn synthesize_starts(&mut self) {
+        let Some(synthesis) = &mut self.synthesis else {
+            return;
+        };
+        let scrape = self.scan.scrape();
+        let mut left_out = Vec::new();
+        for position in 0..self.columns.origins.len() as u32 {
+            let origin = self.columns.origins.get(position as usize);
+            let entry = origin.and_then(|origin| self.scan.entry(origin.entry));
+            let Some(entry) = entry.filter(|entry| entry.is_cumulative()) else {
+                continue;
+            };
+            let Some((start, time, value)) = self.columns.sample(position) else {
+                continue;
+            };
+            if start != 0 {
+                synthesis.forget(entry.hash());
+                continue;
+            }
+            match synthesis.take(entry.hash(), scrape, time, value) {
+                Outcome::First => left_out.push(position),
+                Outcome::Since(start, value) => self.columns.replace(position, start, value),
+            }
+        }
+        for position in &left_out {
+            if let Some(origin) = self.columns.origins.get(*position as usize) {
+                self.scan.untrack(origin.entry);
+            }
+        }
+        self.columns.remove(&left_out);
     }
 
     fn count_refused_exemplars(&mut self, results: Vec<(u32, AppendError)>) {
@@ -80,6 +116,11 @@ impl Run<'_, '_> {
                 other => return Err(other.into()),
             }
             if let Some(origin) = self.columns.origins.get(position as usize).copied() {
+                if let Some(synthesis) = &mut self.synthesis
+                    && let Some(entry) = self.scan.entry(origin.entry)
+                {
+                    synthesis.forget(entry.hash());
+                }
                 if origin.new {
                     self.counts.series_added = self.counts.series_added.saturating_sub(1);
                 } else {
@@ -116,8 +157,7 @@ impl Run<'_, '_> {
         appender: &mut dyn Appender,
     ) -> Result<(), Error> {
         let mut again = Columns::default();
-        let histograms = self.context.options.histograms;
-        let mut texts = Texts::new(self.format, self.body, histograms);
+        let mut texts = Texts::new(self.texts);
         for position in positions {
             let Some(origin) = self.columns.origins.get(*position as usize).copied() else {
                 continue;
@@ -140,7 +180,8 @@ impl Run<'_, '_> {
             self.counts.series_added += 1;
         }
         let mut results = Vec::new();
-        let batch = again.batch(BatchTimes::Each(&again.times));
+        let mut batch = again.batch(BatchTimes::Each(&again.times));
+        batch.reject_out_of_order = self.synthesis.is_some();
         appender.append(&batch, &mut results, &mut Vec::new())?;
         *self.columns = again;
         self.count_refused(results)?;
