@@ -150,19 +150,10 @@ fn protobuf_and_native_histograms_are_built() {
         "fallback_scrape_protocol: PrometheusProto",
         "scrape_native_histograms: true",
         "always_scrape_classic_histograms: true",
+        "convert_classic_histograms_to_nhcb: true",
     ] {
         assert!(names_of("", option).is_empty(), "{option}");
     }
-}
-
-#[test]
-fn conversion_of_classic_histograms_is_not_built() {
-    let set = "convert_classic_histograms_to_nhcb: true";
-    let name = ["scrape_configs[j].convert_classic_histograms_to_nhcb"];
-    assert_eq!(names_of("", set), name);
-    assert_eq!(names_of(set, ""), name);
-    let unset = "convert_classic_histograms_to_nhcb: false";
-    assert!(names_of(set, unset).is_empty());
 }
 
 #[test]

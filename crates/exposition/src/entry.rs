@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use model::sample::Value;
 use model::{Exemplar, Labels, MetricType, Timestamp};
 
-use crate::protobuf::{self, NativeExemplars};
+use crate::protobuf::{self, MessageExemplars};
 use crate::{ParseError, series_text};
 
 /// One statement of a body.
@@ -13,7 +13,7 @@ use crate::{ParseError, series_text};
 pub enum Entry<'a> {
     /// A sample that is a number.
     Series(Series<'a>),
-    /// A sample that is a native histogram. Only protobuf has them.
+    /// A sample that is a native histogram: of protobuf, or made of a classic one.
     Histogram(NativeSeries<'a>),
     /// The description of a metric family, unescaped.
     Help {
@@ -69,6 +69,54 @@ pub struct NativeSeries<'a> {
     pub start_timestamp: Timestamp,
     /// Exemplars, in the order of the body; all have a time.
     pub exemplars: NativeExemplars<'a>,
+}
+
+/// Exemplars of a native histogram that have a time; others are passed over.
+#[derive(Debug, Clone)]
+pub struct NativeExemplars<'a> {
+    from: ExemplarsFrom<'a>,
+}
+
+#[derive(Debug, Clone)]
+enum ExemplarsFrom<'a> {
+    Message(MessageExemplars<'a>),
+    Lines(std::slice::Iter<'a, RawExemplar<'a>>),
+}
+
+impl<'a> NativeExemplars<'a> {
+    /// Those of a protobuf message.
+    pub(crate) fn of_message(exemplars: MessageExemplars<'a>) -> Self {
+        Self {
+            from: ExemplarsFrom::Message(exemplars),
+        }
+    }
+
+    /// Those of the lines of a classic histogram.
+    pub(crate) fn of_lines(exemplars: &'a [RawExemplar<'a>]) -> Self {
+        Self {
+            from: ExemplarsFrom::Lines(exemplars.iter()),
+        }
+    }
+}
+
+impl PartialEq for NativeExemplars<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.clone().eq(other.clone())
+    }
+}
+
+impl<'a> Iterator for NativeExemplars<'a> {
+    type Item = RawExemplar<'a>;
+
+    fn next(&mut self) -> Option<RawExemplar<'a>> {
+        match &mut self.from {
+            ExemplarsFrom::Message(exemplars) => exemplars.next(),
+            ExemplarsFrom::Lines(exemplars) => {
+                let has_time = |exemplar: &&RawExemplar<'_>| exemplar.timestamp.is_some();
+                exemplars.find(has_time).cloned()
+            }
+        }
+    }
 }
 
 /// An exemplar whose labels are not taken apart.

@@ -4,6 +4,7 @@
 //! - [`text`]: Prometheus text 0.0.4 / 1.0.0, parsed and written.
 //! - [`openmetrics`]: OpenMetrics 0.0.1 / 1.0.0, parsed.
 //! - [`protobuf`]: delimited `io.prometheus.client.MetricFamily` messages, parsed.
+//! - `classic_to_native`: between a text parser and its caller, makes classic histograms native ones.
 //! - [`Parser`]: all of them behind one face; [`entry`] has what it yields.
 //! - [`series_text`]: labels out of the text of a series, only asked for when the text is new.
 //!
@@ -17,6 +18,7 @@
 #![deny(missing_docs)]
 
 mod byte_class;
+mod classic_to_native;
 pub mod entry;
 mod error;
 pub mod negotiate;
@@ -30,4 +32,4 @@ mod value;
 
 pub use entry::Entry;
 pub use error::ParseError;
-pub use parser::{Format, Histograms, Parser, check_body, check_known};
+pub use parser::{Conversion, Format, Histograms, Parser, ParserOptions, check_body, check_known};

@@ -2,7 +2,8 @@
 
 use model::MetricType;
 
-use crate::entry::Series;
+use crate::classic_to_native::ConvertingParser;
+use crate::entry::{NativeSeries, Series};
 use crate::{Entry, ParseError, openmetrics, protobuf, text};
 
 /// The formats that can be parsed.
@@ -29,6 +30,30 @@ pub enum Histograms {
     Both,
 }
 
+/// What becomes of classic histograms that are not there in native form, or whose native form is not
+/// read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conversion {
+    /// They stay as they are.
+    #[default]
+    Off,
+    /// They become native histograms with custom buckets.
+    Replace,
+    /// Both: the classic series, then the native histogram.
+    Keep,
+}
+
+/// What is read of a body beside plain samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ParserOptions {
+    /// The form of histograms.
+    pub histograms: Histograms,
+    /// What becomes of classic histograms.
+    pub conversion: Conversion,
+    /// Whether start timestamps are read. Then `_created` lines of OpenMetrics are no samples.
+    pub start_timestamps: bool,
+}
+
 /// Reads a body entry by entry.
 #[derive(Debug)]
 pub struct Parser<'a> {
@@ -41,21 +66,28 @@ enum Inner<'a> {
     OpenMetrics(openmetrics::OpenMetricsParser<'a>),
     /// Much larger than the others.
     Protobuf(Box<protobuf::ProtobufParser<'a>>),
+    Converting(Box<ConvertingParser<'a>>),
 }
 
 impl<'a> Parser<'a> {
     /// A parser at the start of `body`.
     pub fn new(format: Format, body: &'a [u8]) -> Self {
-        Self::with_histograms(format, body, Histograms::default())
+        Self::with_options(format, body, ParserOptions::default())
     }
 
-    /// A parser at the start of `body` that reads histograms so.
-    pub fn with_histograms(format: Format, body: &'a [u8], histograms: Histograms) -> Self {
-        let inner = match format {
-            Format::Text => Inner::Text(text::TextParser::new(body)),
-            Format::OpenMetrics => Inner::OpenMetrics(openmetrics::OpenMetricsParser::new(body)),
-            Format::Protobuf => {
-                Inner::Protobuf(Box::new(protobuf::ProtobufParser::new(body, histograms)))
+    /// A parser at the start of `body` that reads it so.
+    pub fn with_options(format: Format, body: &'a [u8], options: ParserOptions) -> Self {
+        let starts = options.start_timestamps;
+        let inner = match (format, options.conversion) {
+            (Format::Protobuf, _) => {
+                Inner::Protobuf(Box::new(protobuf::ProtobufParser::new(body, options)))
+            }
+            (_, Conversion::Replace | Conversion::Keep) => {
+                Inner::Converting(Box::new(ConvertingParser::new(format, body, options)))
+            }
+            (Format::Text, Conversion::Off) => Inner::Text(text::TextParser::new(body)),
+            (Format::OpenMetrics, Conversion::Off) => {
+                Inner::OpenMetrics(openmetrics::OpenMetricsParser::new(body, starts))
             }
         };
         Self { inner }
@@ -68,6 +100,7 @@ impl<'a> Parser<'a> {
             Inner::Text(parser) => parser.next_entry(),
             Inner::OpenMetrics(parser) => parser.next_entry(),
             Inner::Protobuf(parser) => parser.next_entry(),
+            Inner::Converting(parser) => parser.next_entry(),
         }
     }
 
@@ -84,6 +117,7 @@ impl<'a> Parser<'a> {
             Inner::Text(parser) => parser.next_known(length, is_known),
             Inner::OpenMetrics(parser) => parser.next_known(length, is_known),
             Inner::Protobuf(_) => None,
+            Inner::Converting(parser) => parser.next_known(length, is_known),
         }
     }
 
@@ -94,6 +128,17 @@ impl<'a> Parser<'a> {
             Inner::Text(parser) => parser.metric_type(),
             Inner::OpenMetrics(parser) => parser.metric_type(),
             Inner::Protobuf(_) => MetricType::Unknown,
+            Inner::Converting(parser) => parser.metric_type(),
+        }
+    }
+
+    /// The text of the series yielded last, if the parser makes texts that are no part of the body:
+    /// in protobuf, and where text is converted.
+    pub fn made_text(&self) -> Option<&[u8]> {
+        match &self.inner {
+            Inner::Text(_) | Inner::OpenMetrics(_) => None,
+            Inner::Protobuf(parser) => Some(parser.series_text()),
+            Inner::Converting(parser) => Some(parser.series_text()),
         }
     }
 }
@@ -101,12 +146,8 @@ impl<'a> Parser<'a> {
 /// Reads all of `body` and takes everything apart, as a scrape may; a fuzz target's body. Must
 /// return whatever the bytes are.
 pub fn check_body(format: Format, body: &[u8]) {
-    let modes: &[Histograms] = match format {
-        Format::Text | Format::OpenMetrics => &[Histograms::Classic],
-        Format::Protobuf => &[Histograms::Classic, Histograms::Native, Histograms::Both],
-    };
-    for histograms in modes {
-        let mut parser = Parser::with_histograms(format, body, *histograms);
+    for options in all_options(format) {
+        let mut parser = Parser::with_options(format, body, options);
         loop {
             let metric_type = parser.metric_type();
             let Ok(Some(entry)) = parser.next_entry() else {
@@ -115,6 +156,28 @@ pub fn check_body(format: Format, body: &[u8]) {
             take_apart(format, &entry, metric_type);
         }
     }
+}
+
+/// All ways in which a body can be read.
+fn all_options(format: Format) -> Vec<ParserOptions> {
+    let modes: &[Histograms] = match format {
+        Format::Text | Format::OpenMetrics => &[Histograms::Classic],
+        Format::Protobuf => &[Histograms::Classic, Histograms::Native, Histograms::Both],
+    };
+    let conversions = [Conversion::Off, Conversion::Replace, Conversion::Keep];
+    let mut all = Vec::new();
+    for histograms in modes {
+        for conversion in conversions {
+            for start_timestamps in [false, true] {
+                all.push(ParserOptions {
+                    histograms: *histograms,
+                    conversion,
+                    start_timestamps,
+                });
+            }
+        }
+    }
+    all
 }
 
 fn take_apart(format: Format, entry: &Entry<'_>, metric_type: MetricType) {
@@ -147,17 +210,26 @@ const LEARNED_MAX: usize = 64;
 ///
 /// If the two read different things.
 pub fn check_known(format: Format, learned: &[u8], body: &[u8]) {
+    for options in all_options(format) {
+        check_known_with(format, options, learned, body);
+    }
+}
+
+fn check_known_with(format: Format, options: ParserOptions, learned: &[u8], body: &[u8]) {
     let mut texts = Vec::new();
-    let mut parser = Parser::new(format, learned);
+    let mut parser = Parser::with_options(format, learned, options);
     while let Ok(Some(entry)) = parser.next_entry()
         && texts.len() < LEARNED_MAX
     {
-        if let Entry::Series(series) = entry {
-            texts.push(series.text.to_vec());
+        match entry {
+            Entry::Series(Series { text, .. }) | Entry::Histogram(NativeSeries { text, .. }) => {
+                texts.push(text.to_vec());
+            }
+            _ => {}
         }
     }
-    let mut knowing = Parser::new(format, body);
-    let mut innocent = Parser::new(format, body);
+    let mut knowing = Parser::with_options(format, body, options);
+    let mut innocent = Parser::with_options(format, body, options);
     loop {
         let known = texts.iter().find_map(|known| {
             let is_known = |text: &[u8]| text == known;

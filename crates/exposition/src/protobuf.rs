@@ -1,5 +1,5 @@
 //! The protobuf format: a row of `io.prometheus.client.MetricFamily` messages, each behind its
-//! length. The only format with native histograms.
+//! length. The only format with native histograms; classic ones are made native here too, if wanted.
 //!
 //! Nothing of it is text, so a series has no text in the body: [`ProtobufParser`] puts one together in
 //! a buffer of its own ([`key`]), and what it yields borrows from that buffer as well. Beside the
@@ -13,7 +13,7 @@ mod parse;
 mod schemas;
 mod wire;
 
-pub use histogram::NativeExemplars;
+pub(crate) use histogram::MessageExemplars;
 pub(crate) use metric::exemplar_pairs;
 pub use parse::ProtobufParser;
 

@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 
 use model::MetricType;
-use model::label_name::{BUCKET_LABEL, METRIC_NAME, QUANTILE_LABEL};
+use model::label_name::{
+    BUCKET_LABEL, METRIC_NAME, QUANTILE_LABEL, is_legacy_label_name, is_legacy_metric_name,
+};
 
 use crate::byte_class::{in_label, is_blank};
 use crate::quoted::quoted;
@@ -31,7 +33,8 @@ pub fn pairs<'a>(
     }
 }
 
-fn text_pairs<'a>(
+/// [`pairs`] of a series in a text format.
+pub(crate) fn text_pairs<'a>(
     series: &'a [u8],
     metric_type: MetricType,
     pairs: &mut Vec<Pair<'a>>,
@@ -107,6 +110,56 @@ fn walk<'a>(
     Ok(())
 }
 
+/// The name of a series as it is written, without quotation marks.
+pub(crate) fn raw_name(series: &[u8]) -> &[u8] {
+    if series.first() != Some(&b'{') {
+        let brace = memchr::memchr(b'{', series).unwrap_or(series.len());
+        return trim_blanks_end(series.get(..brace).unwrap_or(series));
+    }
+    let alone = RawLabels::of(series).find(|(_, value)| value.is_none());
+    alone.map_or(b"", |(name, _)| name)
+}
+
+/// Labels of a series as they are written, in that order and without quotation marks. A name that
+/// stands alone, without a value, is that of the metric.
+#[derive(Debug, Clone)]
+pub(crate) struct RawLabels<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> RawLabels<'a> {
+    pub(crate) fn of(series: &'a [u8]) -> Self {
+        let brace = memchr::memchr(b'{', series).unwrap_or(series.len());
+        let inside = series.get(brace + 1..).unwrap_or_default();
+        Self { rest: inside }
+    }
+}
+
+impl<'a> Iterator for RawLabels<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut rest = trim_start(self.rest);
+        if let Some(after) = rest.strip_prefix(b",") {
+            rest = trim_start(after);
+        }
+        if matches!(rest.first(), None | Some(b'}')) {
+            return None;
+        }
+        let (name, after) = match rest.first() {
+            Some(b'"') => split_quoted(rest),
+            _ => split_bare(rest),
+        };
+        self.rest = trim_start(after);
+        let Some(after) = self.rest.strip_prefix(b"=") else {
+            return Some((name, None));
+        };
+        let (value, after) = split_quoted(trim_start(after));
+        self.rest = after;
+        Some((name, Some(value)))
+    }
+}
+
 fn trim_start(text: &[u8]) -> &[u8] {
     let blanks = text.iter().take_while(|byte| is_blank(**byte)).count();
     text.get(blanks..).unwrap_or_default()
@@ -171,6 +224,47 @@ fn utf8(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, ParseError> {
             .map(Cow::Owned)
             .map_err(|err| refused(err.as_bytes())),
     }
+}
+
+/// Writes a series of this name with `pairs`, those named in `without` left out, so that [`pairs`]
+/// reads it again.
+pub(crate) fn write(name: &str, pairs: &[Pair<'_>], without: &[&str], out: &mut Vec<u8>) {
+    let outside = is_legacy_metric_name(name);
+    let mut separator = "{";
+    if outside {
+        out.extend_from_slice(name.as_bytes());
+    } else {
+        out.push(b'{');
+        write_quoted(name, out);
+        separator = ",";
+    }
+    let left_out = |label: &str| without.contains(&label);
+    for (label, value) in pairs.iter().filter(|(label, _)| !left_out(label)) {
+        out.extend_from_slice(separator.as_bytes());
+        separator = ",";
+        if is_legacy_label_name(label) {
+            out.extend_from_slice(label.as_bytes());
+        } else {
+            write_quoted(label, out);
+        }
+        out.push(b'=');
+        write_quoted(value, out);
+    }
+    if separator == "," {
+        out.push(b'}');
+    }
+}
+
+fn write_quoted(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! What users of the reference see of the language it is written in: number text, bits of the
+//! What users of the reference see of the language it is written in: number text, truth values, bits of the
 //! mathematical functions, the dialect of regular expressions, quoting, durations, ordering.
 //!
 //! Nothing here knows a metric. Facts come from the language's public documentation and from
 //! asking the reference; each module names its own source.
 
+pub mod boolean;
 pub mod duration;
 pub mod float;
 pub mod math;

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod buckets;
+mod classic;
 mod compact;
 mod equal;
 mod quantile;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use bounds::bucket_upper_bound;
 pub use buckets::{Bucket, BucketIter};
+pub use classic::{ClassicError, ClassicHistogram, ClassicPart};
 pub use quantile::NanObservations;
 pub use resolution::coarser_index;
 pub use sum::{HistogramMean, HistogramSum, IncompatibleSchemas, SumRemarks};

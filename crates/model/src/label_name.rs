@@ -18,6 +18,13 @@ pub const METRICS_PATH: &str = "__metrics_path__";
 pub const SCRAPE_INTERVAL: &str = "__scrape_interval__";
 /// Scrape timeout of a target, changeable by relabelling.
 pub const SCRAPE_TIMEOUT: &str = "__scrape_timeout__";
+/// Whether native histograms of a target are scraped, changeable by relabelling.
+pub const SCRAPE_NATIVE_HISTOGRAMS: &str = "__scrape_native_histograms__";
+/// Whether classic histograms of a target are scraped beside native ones, changeable by relabelling.
+pub const ALWAYS_SCRAPE_CLASSIC_HISTOGRAMS: &str = "__always_scrape_classic_histograms__";
+/// Whether classic histograms of a target become native ones with custom buckets, changeable by
+/// relabelling.
+pub const CONVERT_CLASSIC_HISTOGRAMS_TO_NHCB: &str = "__convert_classic_histograms_to_nhcb__";
 /// Prefix of labels that never reach storage.
 pub const RESERVED_PREFIX: &str = "__";
 /// Prefix of labels that discovery sets.

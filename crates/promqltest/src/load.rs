@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::histogram::{ClassicHistogram, ClassicPart};
 use model::label_name::{BUCKET_LABEL, METRIC_NAME};
 use model::sample::Value;
-use model::{FloatHistogram, Labels, LabelsBuilder, Span, Timestamp};
+use model::{FloatHistogram, Labels, LabelsBuilder, Timestamp};
 use promql_parser::series_notation::SequenceValue;
 use storage::memory_store::MemoryStore;
 use storage::{AppendError, Appendable, Appender, Batch, BatchTimes};
@@ -52,7 +53,7 @@ pub(crate) fn load(store: &MemoryStore, hints: &mut ResetHints, load: &Load) -> 
             append(&mut *appender, &series.metric, (time, start), value)?;
         }
     }
-    for (labels, time, histogram) in classics.converted() {
+    for (labels, time, histogram) in classics.converted()? {
         let histogram = hinted(hints, &labels, time, &Arc::new(histogram))?;
         let value = Value::FloatHistogram(histogram);
         append(&mut *appender, &labels, (time, 0), value)?;
@@ -112,105 +113,57 @@ fn append(
 /// Classic histograms on their way to native ones with custom buckets.
 #[derive(Default)]
 struct Classics {
-    by_labels: BTreeMap<Labels, BTreeMap<Timestamp, Parts>>,
-}
-
-#[derive(Default)]
-struct Parts {
-    /// Upper bound and cumulative count.
-    buckets: Vec<(f64, f64)>,
-    count: Option<f64>,
-    sum: f64,
+    by_labels: BTreeMap<Labels, BTreeMap<Timestamp, ClassicHistogram>>,
 }
 
 impl Classics {
     fn add(&mut self, labels: &Labels, time: Timestamp, value: f64) {
         let name = labels.metric_name();
-        let (base, part) = ["_bucket", "_count", "_sum"]
-            .iter()
-            .find_map(|suffix| Some((name.strip_suffix(suffix)?, *suffix)))
-            .unwrap_or((name, ""));
-        let bound = labels.value_or_empty(BUCKET_LABEL);
+        let Some((base, part)) = ClassicPart::of_series(name) else {
+            return;
+        };
+        let bound = match part {
+            ClassicPart::Bucket => {
+                match gocompat::float::parse(labels.value_or_empty(BUCKET_LABEL)) {
+                    Ok(bound) if !bound.is_nan() => bound,
+                    _ => return,
+                }
+            }
+            ClassicPart::Count | ClassicPart::Sum => 0.0,
+        };
         let key = LabelsBuilder::from_labels(labels)
             .set(METRIC_NAME, base)
             .remove(BUCKET_LABEL)
             .labels();
-        match part {
-            "_bucket" => {
-                if let Ok(bound) = gocompat::float::parse(bound) {
-                    self.parts(key, time).buckets.push((bound, value));
-                }
-            }
-            "_count" => self.parts(key, time).count = Some(value),
-            "_sum" => self.parts(key, time).sum = value,
-            _ => {}
-        }
-    }
-
-    fn parts(&mut self, labels: Labels, time: Timestamp) -> &mut Parts {
-        self.by_labels
-            .entry(labels)
+        let histogram = self
+            .by_labels
+            .entry(key)
             .or_default()
             .entry(time)
-            .or_default()
+            .or_default();
+        match part {
+            ClassicPart::Bucket => histogram.add_bucket(bound, value),
+            ClassicPart::Count => histogram.set_count(value),
+            ClassicPart::Sum => histogram.set_sum(value),
+        }
     }
 
-    fn converted(self) -> impl Iterator<Item = (Labels, Timestamp, FloatHistogram)> {
-        self.by_labels.into_iter().flat_map(|(labels, times)| {
-            times
-                .into_iter()
-                .filter(|(_, parts)| !parts.buckets.is_empty())
-                .map(move |(time, parts)| (labels.clone(), time, parts.histogram()))
-        })
-    }
-}
-
-impl Parts {
-    fn histogram(mut self) -> FloatHistogram {
-        self.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-        self.buckets.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0;
-            if same {
-                earlier.1 = later.1;
+    fn converted(self) -> Result<Vec<(Labels, Timestamp, FloatHistogram)>, String> {
+        let mut converted = Vec::new();
+        for (labels, times) in self.by_labels {
+            for (time, mut classic) in times {
+                let histogram = match classic.convert().map_err(|error| error.to_string())? {
+                    Value::Histogram(histogram) => {
+                        histogram.validate().map_err(|error| error.to_string())?;
+                        histogram.to_float()
+                    }
+                    Value::FloatHistogram(histogram) => Arc::unwrap_or_clone(histogram),
+                    Value::Float(_) => continue,
+                };
+                histogram.validate().map_err(|error| error.to_string())?;
+                converted.push((labels.clone(), time, histogram));
             }
-            same
-        });
-        let highest = self.buckets.last().map_or(0.0, |(_, count)| *count);
-        let count = self.count.unwrap_or(highest);
-        if self
-            .buckets
-            .last()
-            .is_some_and(|(bound, _)| *bound != f64::INFINITY)
-        {
-            self.buckets.push((f64::INFINITY, count));
         }
-        let bounds = self
-            .buckets
-            .iter()
-            .map(|(bound, _)| *bound)
-            .filter(|bound| bound.is_finite());
-        let custom_values: Arc<[f64]> = bounds.collect();
-        let mut below = 0.0;
-        let counts: Vec<f64> = self
-            .buckets
-            .iter()
-            .map(|(_, cumulative)| {
-                let count = cumulative - below;
-                below = *cumulative;
-                count
-            })
-            .collect();
-        FloatHistogram {
-            schema: model::histogram::CUSTOM_BUCKETS_SCHEMA,
-            count,
-            sum: self.sum,
-            positive_spans: vec![Span {
-                offset: 0,
-                length: counts.len() as u32,
-            }],
-            positive_buckets: counts,
-            custom_values: Some(custom_values),
-            ..FloatHistogram::default()
-        }
+        Ok(converted)
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use exposition::ParserOptions;
 use model::Timestamp;
 use model::staleness::STALE_NAN;
 use parking_lot::Mutex;
@@ -25,6 +26,7 @@ use crate::metadata::Families;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::report::{Report, ReportSeries};
+use crate::synthesis::Synthesis;
 use crate::target::{Health, LastScrape, Target};
 use crate::text_hash::TextKey;
 use columns::Columns;
@@ -44,6 +46,18 @@ pub(crate) struct Context {
     pub(crate) families: Arc<Families>,
     /// Where failed scrapes are to be logged.
     pub(crate) failure_log: Option<Arc<FailureLog>>,
+    /// Whether start timestamps are read.
+    pub(crate) start_timestamps: bool,
+    /// Whether counters that tell no start get one.
+    pub(crate) synthesize_starts: bool,
+}
+
+impl Context {
+    /// How the target's bodies are read.
+    fn parser_options(&self) -> ParserOptions {
+        let switches = self.target.histograms(&self.options);
+        switches.parser_options(self.start_timestamps)
+    }
 }
 
 /// What one loop's scrapes keep from one to the next.
@@ -51,6 +65,7 @@ pub(crate) struct Context {
 pub(crate) struct LoopState {
     cache: Cache,
     reports: ReportSeries,
+    synthesis: Synthesis,
     counted: Counted,
 }
 
@@ -196,7 +211,8 @@ pub(crate) fn scrape(
     report.series_added = counts.series_added;
     finish(context, state, appender, Some(&report), time);
     let metadata = context.target.metadata_map();
-    let bytes = state.cache.heap_bytes() + metadata.lock().heap_bytes();
+    let bytes =
+        state.cache.heap_bytes() + state.synthesis.heap_bytes() + metadata.lock().heap_bytes();
     state.counted.set(&context.metrics.cache_bytes, bytes);
     context.target.report(LastScrape {
         health: if report.up { Health::Up } else { Health::Down },
@@ -233,9 +249,11 @@ fn ingest_or_mark(
         return None;
     }
     let mut scan = state.cache.begin(&mut desk.scratch, &context.text_key);
+    let synthesis = &mut state.synthesis;
     let result = ingest::ingest(
         context,
         &mut scan,
+        context.synthesize_starts.then_some(synthesis),
         &mut desk.columns,
         &mut **appender,
         scraped,

@@ -29,6 +29,8 @@ const SEEN: u8 = 1;
 const TRACKED: u8 = 2;
 /// It was tracked in the last scrape.
 const TRACKED_BEFORE: u8 = 4;
+/// It is a counter, or a part of one.
+const CUMULATIVE: u8 = 8;
 
 /// One known series text.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +61,16 @@ impl Entry {
     /// The type that its labels depend on; `None` if relabelling drops the series.
     pub(crate) fn metric_type(&self) -> Option<MetricType> {
         self.metric_type
+    }
+
+    /// The hash of its text.
+    pub(crate) fn hash(&self) -> TextHash {
+        self.hash
+    }
+
+    /// Whether [`Scan::mark_cumulative`] said so.
+    pub(crate) fn is_cumulative(&self) -> bool {
+        self.is(CUMULATIVE)
     }
 
     fn is(&self, marks: u8) -> bool {
@@ -130,7 +142,7 @@ impl Cache {
         self.scrape += 1;
         for entry in &mut self.entries {
             // A scan that did not come to its end leaves marks.
-            entry.marks &= TRACKED_BEFORE;
+            entry.marks &= TRACKED_BEFORE | CUMULATIVE;
         }
         scratch.order.clear();
         Scan {
@@ -285,6 +297,13 @@ impl Scan<'_> {
         }
     }
 
+    /// Says that the series is a counter, or a part of one. That stays.
+    pub(crate) fn mark_cumulative(&mut self, id: EntryId) {
+        if let Some(entry) = self.cache.entries.get_mut(id as usize) {
+            entry.marks |= CUMULATIVE;
+        }
+    }
+
     /// Series that were tracked in the last scrape and are not in this one.
     pub(crate) fn vanished(&self) -> Vec<SeriesRef> {
         let series_with = |marks: u8| {
@@ -321,7 +340,8 @@ impl Scan<'_> {
             cache.entries.retain(|entry| entry.is(SEEN));
         }
         for entry in &mut cache.entries {
-            entry.marks = if entry.is(TRACKED) { TRACKED_BEFORE } else { 0 };
+            let tracked = if entry.is(TRACKED) { TRACKED_BEFORE } else { 0 };
+            entry.marks = entry.marks & CUMULATIVE | tracked;
         }
         if successful {
             cache.entries.shrink_to_fit();

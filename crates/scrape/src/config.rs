@@ -274,12 +274,6 @@ impl ScrapeConfig {
             .map(ToOwned::to_owned);
         let mut names: Vec<String> = http.collect();
         names.extend(self.discovery.not_built());
-        let options = [(
-            self.convert_classic_histograms_to_nhcb == Some(true),
-            "convert_classic_histograms_to_nhcb",
-        )];
-        let set = options.into_iter().filter(|(set, _)| *set);
-        names.extend(set.map(|(_, name)| name.to_owned()));
         names
     }
 }

@@ -3,13 +3,15 @@
 //! - [`options`]: a job's settings, resolved.
 //! - [`manager`]: all jobs; [`pool`]: the targets of one; `scrape_loop`: one target, again and
 //!   again at its [`offset`].
-//! - [`target`]: a target's labels, URL and state; target relabelling.
+//! - [`target`]: a target's labels, URL and state; target relabelling. [`histograms`]: which forms of
+//!   histograms are scraped of it.
 //! - `fetch`: the request and the body's bytes. Network only, on the async runtime.
 //! - `fetched`: an answer on its way to the worker pool; `early`: those that came before the store
 //!   was open, and `late_store`, which stands for it until then.
 //! - `append`: inflate, parse, relabel, append, report, commit: one transaction a scrape, on the
 //!   worker pool. `cache` knows the target's lines by hashes (`text_hash`); [`limits`] and `report`
 //!   are its parts.
+//! - `synthesis`: start timestamps for counters whose targets tell none.
 //! - `failure_log`: a line for each scrape that failed, where the configuration wants it.
 //! - `metadata`: what targets say about their metric families; [`metrics`]: our own metrics.
 //!
@@ -28,6 +30,7 @@ mod error;
 mod failure_log;
 mod fetch;
 mod fetched;
+pub mod histograms;
 mod late_store;
 pub mod limits;
 pub mod manager;
@@ -38,10 +41,12 @@ pub mod options;
 pub mod pool;
 mod report;
 mod scrape_loop;
+mod synthesis;
 pub mod target;
 mod text_hash;
 
 pub use error::Error;
+pub use histograms::HistogramSwitches;
 pub use manager::{Manager, ManagerOptions};
 pub use metrics::Metrics;
 pub use options::JobOptions;

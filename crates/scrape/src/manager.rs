@@ -35,6 +35,12 @@ pub struct ManagerOptions {
     /// Scrapes that are late by at most this (and by at most a hundredth of their interval) get the
     /// time they were due; `None` leaves all times as they are.
     pub timestamp_tolerance: Option<Duration>,
+    /// Whether start timestamps are read and handed to the store. `_created` lines of OpenMetrics are
+    /// no samples then.
+    pub start_timestamps: bool,
+    /// Whether counters whose targets tell no start begin at zero with their first sample, which is left
+    /// out.
+    pub synthesize_starts: bool,
 }
 
 /// Scrapes all jobs' targets. Clones share everything.
@@ -70,6 +76,8 @@ impl Manager {
             text_key: Arc::new(TextKey::random()),
             families: Arc::default(),
             timestamp_tolerance: options.timestamp_tolerance,
+            start_timestamps: options.start_timestamps,
+            synthesize_starts: options.synthesize_starts,
         };
         Self {
             inner: Arc::new(Inner {

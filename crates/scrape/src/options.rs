@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use exposition::Histograms;
 use exposition::negotiate::Protocol;
 use http_client::ClientOptions;
 use model::histogram::EXPONENTIAL_SCHEMA_MAX;
@@ -13,6 +12,7 @@ use model::relabel::RelabelConfig;
 
 use crate::append::native;
 use crate::config::{ScrapeConfig, ScrapeProtocol};
+use crate::histograms::HistogramSwitches;
 
 /// Settings of one job. Limits of 0 are none.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,8 +57,8 @@ pub struct JobOptions {
     pub label_name_length_limit: usize,
     /// Most bytes of a label's value.
     pub label_value_length_limit: usize,
-    /// What is read of histograms that targets have in both forms.
-    pub histograms: Histograms,
+    /// Which forms of histograms are scraped.
+    pub histograms: HistogramSwitches,
     /// Most buckets of a native histogram; those with more are made coarser.
     pub native_histogram_bucket_limit: usize,
     /// Finest schema of native histograms; finer ones are made coarser.
@@ -105,7 +105,7 @@ impl Default for JobOptions {
             label_limit: 0,
             label_name_length_limit: 0,
             label_value_length_limit: 0,
-            histograms: Histograms::Classic,
+            histograms: HistogramSwitches::default(),
             native_histogram_bucket_limit: 0,
             native_histogram_schema_max: EXPONENTIAL_SCHEMA_MAX,
             keep_dropped_targets: 0,
@@ -163,13 +163,11 @@ fn protocol(protocol: &ScrapeProtocol) -> Option<Protocol> {
     Protocol::from_name(protocol.as_str())
 }
 
-fn histograms(config: &ScrapeConfig) -> Histograms {
-    let native = config.scrape_native_histograms == Some(true);
-    let classic = config.always_scrape_classic_histograms == Some(true);
-    match (native, classic) {
-        (false, _) => Histograms::Classic,
-        (true, false) => Histograms::Native,
-        (true, true) => Histograms::Both,
+fn histograms(config: &ScrapeConfig) -> HistogramSwitches {
+    HistogramSwitches {
+        scrape_native: config.scrape_native_histograms == Some(true),
+        keep_classic: config.always_scrape_classic_histograms == Some(true),
+        convert_classic: config.convert_classic_histograms_to_nhcb == Some(true),
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) text_key: Arc<TextKey>,
     pub(crate) families: Arc<Families>,
     pub(crate) timestamp_tolerance: Option<Duration>,
+    pub(crate) start_timestamps: bool,
+    pub(crate) synthesize_starts: bool,
 }
 
 /// One job's targets.
@@ -287,6 +289,8 @@ impl ScrapePool {
                 text_key: self.shared.text_key.clone(),
                 families: self.shared.families.clone(),
                 failure_log: self.failure_log.clone(),
+                start_timestamps: self.shared.start_timestamps,
+                synthesize_starts: self.shared.synthesize_starts,
             },
             state: state.unwrap_or_default(),
             connection: self.client.connection(),

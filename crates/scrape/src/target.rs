@@ -13,6 +13,7 @@ use model::label_name::{
 use model::{Labels, LabelsBuilder, Metadata, Timestamp, relabel};
 use parking_lot::Mutex;
 
+use crate::histograms::HistogramSwitches;
 use crate::metadata::TargetMetadata;
 use crate::offset::fnv1a;
 use crate::options::JobOptions;
@@ -127,6 +128,8 @@ impl Target {
                 "scrape timeout cannot be greater than scrape interval ({timeout} > {interval})"
             ));
         }
+        let switches = options.histograms;
+        switches.overridden(|label| builder.value_or_empty(label))?;
         builder.retain(|name, _| !name.starts_with(META_PREFIX));
         if builder.value_or_empty(INSTANCE).is_empty() {
             builder.set(INSTANCE, &address);
@@ -180,6 +183,14 @@ impl Target {
     /// How long a scrape may take.
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Which forms of histograms are scraped of it.
+    pub fn histograms(&self, options: &JobOptions) -> HistogramSwitches {
+        let value_of = |label: &str| self.all_labels.value_or_empty(label);
+        let switches = options.histograms.overridden(value_of);
+        // A target with other labels would not have come into being.
+        switches.unwrap_or(options.histograms)
     }
 
     /// The labels before relabelling.
@@ -254,6 +265,9 @@ fn discovered_builder(discovered: &Discovered, options: &JobOptions) -> LabelsBu
     );
     default(METRICS_PATH, &options.metrics_path);
     default(SCHEME, &options.scheme);
+    for (label, _, value) in options.histograms.labels() {
+        default(label, if value { "true" } else { "false" });
+    }
     for (name, values) in &options.params {
         if let Some(value) = values.first() {
             default(&format!("{PARAM_PREFIX}{name}"), value);

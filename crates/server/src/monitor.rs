@@ -60,16 +60,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads the configuration and refuses what is not built.
 pub(crate) fn load_config(settings: &Settings) -> anyhow::Result<Config> {
     let options = LoadOptions {
-        // The feature `native-histograms` has no effect yet and says so.
-        scrape_native_histograms: false,
         extra_scrape_metrics: settings.has_feature("extra-scrape-metrics"),
-        prefer_protobuf: [
-            "native-histograms",
-            "created-timestamp-zero-ingestion",
-            "st-storage",
-        ]
-        .iter()
-        .any(|feature| settings.has_feature(feature)),
+        prefer_protobuf: settings.reads_starts(),
         ..LoadOptions::default()
     };
     let config = match &settings.config_source {

@@ -49,11 +49,20 @@ const BUILT_FEATURES: &[&str] = &[
     "promql-delayed-name-removal",
     "promql-per-step-stats",
     "promql-duration-expr",
+    "created-timestamp-zero-ingestion",
     "exemplar-storage",
+    "extra-scrape-metrics",
     "histograms-st-encoding",
     "st-storage",
+    "st-synthesis",
     "xor2-encoding",
     "memory-snapshot-on-shutdown",
+];
+
+/// Features that only set the default of an option of the configuration.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("extra-scrape-metrics", "extra_scrape_metrics"),
+    ("xor2-encoding", "storage.tsdb.chunk_encoding.floats"),
 ];
 
 /// Features the reference knows.
@@ -114,10 +123,11 @@ pub(crate) fn warn(settings: &Settings) {
             tracing::warn!(option = %feature, "Unknown option for --enable-feature");
         } else if !BUILT_FEATURES.contains(&feature.as_str()) {
             tracing::warn!(feature = %feature, "This feature is not built yet and has no effect");
-        } else if feature == "xor2-encoding" {
+        } else if let Some((_, key)) = DEFAULTS.iter().find(|(name, _)| name == feature) {
             tracing::warn!(
                 option = %feature,
-                "This feature only sets the default of storage.tsdb.chunk_encoding.floats, and will go: use the configuration"
+                key,
+                "This feature only sets the default of a key of the configuration, and will go: use the configuration"
             );
         } else {
             tracing::info!(feature = %feature, "Experimental feature enabled");

@@ -52,6 +52,8 @@ impl Scraping {
             metrics: scrape::Metrics::new(registry),
             user_agent: user_agent(),
             timestamp_tolerance: settings.timestamp_tolerance(),
+            start_timestamps: settings.reads_starts(),
+            synthesize_starts: settings.has_feature("st-synthesis"),
         });
         manager.register(registry);
         let interval = settings.duration("scrape.discovery-reload-interval");

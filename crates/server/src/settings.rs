@@ -130,6 +130,16 @@ impl Settings {
         self.features.iter().any(|feature| feature == name)
     }
 
+    /// Whether samples bring a zero at their start timestamp.
+    pub fn starts_as_zeros(&self) -> bool {
+        self.has_feature("created-timestamp-zero-ingestion")
+    }
+
+    /// Whether start timestamps are of use, and are read of what targets answer.
+    pub fn reads_starts(&self) -> bool {
+        self.starts_as_zeros() || self.has_feature("st-storage")
+    }
+
     /// How far scrape times may be moved onto the schedule; `None` for not at all.
     pub fn timestamp_tolerance(&self) -> Option<Duration> {
         if !self.flags.is_on("scrape.adjust-timestamps") {

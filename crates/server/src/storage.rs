@@ -72,6 +72,7 @@ pub(crate) fn store_options(settings: &Settings, config: &Config) -> tsdb::Optio
         float_encoding: configured_floats(config).unwrap_or(default_floats),
         histogram_start_timestamps: settings.has_feature("histograms-st-encoding"),
         store_start_timestamps: settings.has_feature("st-storage"),
+        start_timestamps_as_zeros: settings.starts_as_zeros(),
         maintenance: true,
         memory_snapshot: settings.has_feature("memory-snapshot-on-shutdown"),
         snapshot_interval_ms: u64::try_from(flags.int("storage.tsdb.head-snapshot-interval"))
@@ -115,6 +116,7 @@ pub(crate) fn agent_options(settings: &Settings, config: &Config) -> AgentOption
         retention_max_ms: flags.int("storage.agent.retention.max-time"),
         out_of_order_window_ms: out_of_order_window_ms(config),
         store_start_timestamps: settings.has_feature("st-storage"),
+        start_timestamps_as_zeros: settings.starts_as_zeros(),
         no_lockfile: flags.is_on("storage.agent.no-lockfile"),
         ..AgentOptions::default()
     };

@@ -97,6 +97,8 @@ pub(crate) struct Head {
     pub(crate) wal: Mutex<Option<Log>>,
     /// Labels of references that the log may still use without a series that the head knows.
     pub(crate) expired: Mutex<HashMap<u64, Expired>>,
+    /// Whether samples with a start timestamp bring a zero at that time.
+    pub(crate) start_timestamps_as_zeros: bool,
     /// How appenders compress what they log.
     pub(crate) wal_compression: Compression,
     pub(crate) metrics: HeadMetrics,
@@ -143,6 +145,7 @@ impl Head {
             has_tombstones: AtomicBool::new(false),
             wal: Mutex::new(None),
             expired: Mutex::default(),
+            start_timestamps_as_zeros: false,
             wal_compression,
             metrics,
         }

@@ -71,6 +71,8 @@ pub struct Options {
     pub histogram_start_timestamps: bool,
     /// Whether start timestamps are logged; needs [`FloatEncoding::Xor2`].
     pub store_start_timestamps: bool,
+    /// Whether a sample with a start timestamp brings a zero at that time, where its series takes one.
+    pub start_timestamps_as_zeros: bool,
     /// Milliseconds of a block; chunks never cross a multiple of it.
     pub block_duration_ms: i64,
     /// Milliseconds that blocks grow to by compaction.
@@ -110,6 +112,7 @@ impl Default for Options {
             float_encoding: FloatEncoding::Xor,
             histogram_start_timestamps: false,
             store_start_timestamps: false,
+            start_timestamps_as_zeros: false,
             block_duration_ms: 2 * 60 * 60 * 1000,
             block_duration_max_ms: 31 * 24 * 60 * 60 * 1000,
             merge_overlapping: true,

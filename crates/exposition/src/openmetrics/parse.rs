@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use model::{MetricType, Timestamp};
 
+use super::created::{StartTimestamps, is_created};
 use super::lex::{Lexer, State, Token};
 use super::quick;
 use crate::entry::{ExemplarLabels, RawExemplar, Series};
@@ -15,19 +16,26 @@ use crate::{Entry, ParseError, value};
 #[derive(Debug)]
 pub struct OpenMetricsParser<'a> {
     body: &'a [u8],
-    at: usize,
+    /// Where the next entry starts.
+    pub(super) at: usize,
     state: State,
-    metric_type: MetricType,
+    pub(super) metric_type: MetricType,
+    /// Bytes of the name of the last line of metadata.
+    pub(super) family_len: usize,
+    /// Where start timestamps are wanted.
+    starts: Option<Box<StartTimestamps<'a>>>,
 }
 
 impl<'a> OpenMetricsParser<'a> {
-    /// A parser at the start of `body`.
-    pub fn new(body: &'a [u8]) -> Self {
+    /// A parser at the start of `body`. If start timestamps are read, `_created` lines are no samples.
+    pub fn new(body: &'a [u8], start_timestamps: bool) -> Self {
         Self {
             body,
             at: 0,
             state: State::Init,
             metric_type: MetricType::Unknown,
+            family_len: 0,
+            starts: start_timestamps.then(Box::default),
         }
     }
 
@@ -46,14 +54,51 @@ impl<'a> OpenMetricsParser<'a> {
         if self.state != State::Init {
             return None;
         }
-        let (series, next) = quick::known(self.body, self.at, length, is_known)?;
+        let (mut series, next) = quick::known(self.body, self.at, length, is_known)?;
+        if self.starts.is_some() && is_created(series.text, self.metric_type) {
+            return None;
+        }
         self.at = next;
+        self.set_start(&mut series);
         Some(series)
     }
 
     /// See [`crate::Parser::next_entry`].
     #[inline]
     pub fn next_entry(&mut self) -> Result<Option<Entry<'a>>, ParseError> {
+        loop {
+            let mut entry = self.next_line()?;
+            if let Some(Entry::Series(series)) = &mut entry
+                && self.starts.is_some()
+            {
+                if is_created(series.text, self.metric_type) {
+                    continue;
+                }
+                self.set_start(series);
+            }
+            return Ok(entry);
+        }
+    }
+
+    /// Gives `series`, which was read last, its start timestamp.
+    #[inline]
+    fn set_start(&mut self, series: &mut Series<'a>) {
+        if let Some(mut starts) = self.starts.take() {
+            let ahead = Self {
+                body: self.body,
+                at: self.at,
+                state: self.state,
+                metric_type: self.metric_type,
+                family_len: self.family_len,
+                starts: None,
+            };
+            series.start_timestamp = starts.of(series.text, ahead);
+            self.starts = Some(starts);
+        }
+    }
+
+    #[inline]
+    fn next_line(&mut self) -> Result<Option<Entry<'a>>, ParseError> {
         if self.state == State::Init
             && let Some((series, next)) = quick::series(self.body, self.at)
         {
@@ -73,8 +118,15 @@ impl<'a> OpenMetricsParser<'a> {
         let entry = line.entry()?;
         self.at = line.lexer.at;
         self.state = line.lexer.state;
-        if let Some(Entry::Type { metric_type, .. }) = &entry {
-            self.metric_type = *metric_type;
+        match &entry {
+            Some(Entry::Type { name, metric_type }) => {
+                self.metric_type = *metric_type;
+                self.family_len = name.len();
+            }
+            Some(Entry::Help { name, .. } | Entry::Unit { name, .. }) => {
+                self.family_len = name.len();
+            }
+            _ => {}
         }
         Ok(entry)
     }

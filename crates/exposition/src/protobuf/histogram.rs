@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use model::histogram::CUSTOM_BUCKETS_SCHEMA;
+use model::histogram::{CUSTOM_BUCKETS_SCHEMA, ClassicHistogram};
 use model::sample::Value as Sample;
 use model::{CounterResetHint, FloatHistogram, Histogram, MetricType, Span};
 
-use super::metric::{self, HISTOGRAM};
+use super::metric::{self, HISTOGRAM, Metric};
 use super::wire::{Fields, Nested, Value, signed_32};
 use crate::ParseError;
 use crate::entry::RawExemplar;
@@ -106,6 +106,35 @@ pub(super) fn read(
     Ok(Sample::Histogram(Arc::new(histogram)))
 }
 
+/// Makes a native histogram of the classic one of a metric, of which nothing was read.
+pub(super) fn converted(
+    metric: &mut Metric<'_>,
+    metric_type: MetricType,
+    classic: &mut ClassicHistogram,
+) -> Result<Sample, ParseError> {
+    classic.clear();
+    classic.set_count(metric.count);
+    classic.set_sum(metric.sum);
+    metric.rewind();
+    while let Some(bucket) = metric.next_bucket() {
+        classic.add_bucket(bucket.upper_bound, bucket.count);
+    }
+    let mut converted = classic
+        .convert()
+        .map_err(|err| ParseError(err.to_string()))?;
+    if metric_type == MetricType::GaugeHistogram {
+        let hint = CounterResetHint::Gauge;
+        match &mut converted {
+            Sample::Histogram(histogram) => Arc::make_mut(histogram).counter_reset_hint = hint,
+            Sample::FloatHistogram(histogram) => {
+                Arc::make_mut(histogram).counter_reset_hint = hint;
+            }
+            Sample::Float(_) => {}
+        }
+    }
+    Ok(converted)
+}
+
 /// Spans must name as many buckets as there are.
 fn check_side(side: &str, spans: &[Span], have: usize) -> Result<(), String> {
     let need: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
@@ -132,13 +161,13 @@ fn span(value: Value<'_>) -> Span {
 /// The exemplars of a native histogram that have a time: its own, or if it has none of its own those
 /// of its classic buckets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NativeExemplars<'a> {
+pub(crate) struct MessageExemplars<'a> {
     fields: Nested<'a>,
     /// Number of the fields they are in.
     number: u32,
 }
 
-impl<'a> NativeExemplars<'a> {
+impl<'a> MessageExemplars<'a> {
     /// Those of a checked metric.
     pub(super) fn new(metric: &'a [u8]) -> Self {
         let fields = Nested::new(metric, HISTOGRAM);
@@ -150,7 +179,7 @@ impl<'a> NativeExemplars<'a> {
     }
 }
 
-impl<'a> Iterator for NativeExemplars<'a> {
+impl<'a> Iterator for MessageExemplars<'a> {
     type Item = RawExemplar<'a>;
 
     fn next(&mut self) -> Option<RawExemplar<'a>> {

@@ -169,6 +169,11 @@ impl<'a> Metric<'a> {
         Some(bucket)
     }
 
+    /// Goes back to the first bucket.
+    pub(super) fn rewind(&mut self) {
+        self.steps = Nested::new(self.message, HISTOGRAM);
+    }
+
     /// Whether there are buckets or quantiles that have not been read.
     pub(super) fn has_steps(&self) -> bool {
         let mut rest = self.steps;

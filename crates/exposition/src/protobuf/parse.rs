@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 
 use model::MetricType;
+use model::histogram::ClassicHistogram;
+use model::sample::Value as Sample;
 
-use super::NativeExemplars;
-use super::histogram;
+use super::histogram::{self, MessageExemplars};
 use super::key::{Key, Part, utf8};
 use super::metric::Metric;
 use super::schemas::METRIC_FAMILY;
 use super::wire::{Cursor, Fields, Value, check};
-use crate::entry::{NativeSeries, RawExemplar, Series};
-use crate::{Entry, Histograms, ParseError};
+use crate::entry::{NativeExemplars, NativeSeries, RawExemplar, Series};
+use crate::{Conversion, Entry, Histograms, ParseError, ParserOptions};
 
 /// Most bytes of the length before a message.
 const LENGTH_BYTES_MAX: usize = 5;
@@ -27,13 +28,15 @@ const METRICS: u32 = 4;
 pub struct ProtobufParser<'a> {
     /// Families not begun.
     rest: &'a [u8],
-    histograms: Histograms,
+    options: ParserOptions,
     family: Family<'a>,
     metric: Metric<'a>,
     key: Key,
     /// Bytes of all keys so far.
     key_bytes: u64,
     step: Step,
+    /// The classic histogram that is converted.
+    classic: ClassicHistogram,
 }
 
 /// What comes next.
@@ -51,6 +54,8 @@ enum Step {
     Sum,
     Quantile,
     Bucket,
+    /// The native histogram that a classic one becomes.
+    Converted,
 }
 
 #[derive(Debug)]
@@ -65,10 +70,10 @@ struct Family<'a> {
 
 impl<'a> ProtobufParser<'a> {
     /// A parser at the start of `body`.
-    pub fn new(body: &'a [u8], histograms: Histograms) -> Self {
+    pub fn new(body: &'a [u8], options: ParserOptions) -> Self {
         Self {
             rest: body,
-            histograms,
+            options,
             family: Family {
                 name: b"",
                 help: "",
@@ -80,6 +85,7 @@ impl<'a> ProtobufParser<'a> {
             key: Key::default(),
             key_bytes: 0,
             step: Step::Family,
+            classic: ClassicHistogram::default(),
         }
     }
 
@@ -147,6 +153,7 @@ impl<'a> ProtobufParser<'a> {
                     None => self.step = Step::Metric,
                 },
                 Step::Bucket => return self.bucket().map(Some),
+                Step::Converted => return self.converted().map(Some),
             }
         }
     }
@@ -203,11 +210,16 @@ impl<'a> ProtobufParser<'a> {
         let metric_type = self.family.metric_type;
         self.key.begin(self.family.name)?;
         self.metric = Metric::read(message, metric_type, &mut self.key)?;
+        if !self.options.start_timestamps {
+            self.metric.start_timestamp = 0;
+        }
         self.step = match metric_type {
             MetricType::Histogram | MetricType::GaugeHistogram => {
                 // Each metric is looked at for itself: in a family some may be native.
-                if self.metric.is_native && self.histograms != Histograms::Classic {
+                if self.reads_native() {
                     Step::Native
+                } else if self.options.conversion == Conversion::Replace {
+                    Step::Converted
                 } else {
                     Step::Count
                 }
@@ -222,18 +234,34 @@ impl<'a> ProtobufParser<'a> {
         Ok(())
     }
 
+    /// Whether the native form of the histogram at hand is read.
+    fn reads_native(&self) -> bool {
+        self.metric.is_native && self.options.histograms != Histograms::Classic
+    }
+
     fn native(&mut self) -> Result<Entry<'_>, ParseError> {
-        let both = self.histograms == Histograms::Both && self.metric.has_steps();
+        let both = self.options.histograms == Histograms::Both && self.metric.has_steps();
         self.step = if both { Step::Count } else { Step::Metric };
         let message = self.metric.message;
         let value = histogram::read(message, self.family.metric_type, self.family.name)?;
+        self.histogram(value)
+    }
+
+    fn converted(&mut self) -> Result<Entry<'_>, ParseError> {
+        self.step = Step::Metric;
+        let metric_type = self.family.metric_type;
+        let value = histogram::converted(&mut self.metric, metric_type, &mut self.classic)?;
+        self.histogram(value)
+    }
+
+    fn histogram(&mut self, value: Sample) -> Result<Entry<'_>, ParseError> {
         self.name_series(Part::Whole, 0.0)?;
         Ok(Entry::Histogram(NativeSeries {
             text: self.key.bytes(),
             value,
             timestamp: self.metric.timestamp,
             start_timestamp: self.metric.start_timestamp,
-            exemplars: NativeExemplars::new(message),
+            exemplars: NativeExemplars::of_message(MessageExemplars::new(self.metric.message)),
         }))
     }
 
@@ -245,7 +273,12 @@ impl<'a> ProtobufParser<'a> {
         };
         // Nothing comes after the bucket of all.
         if bound == f64::INFINITY {
-            self.step = Step::Metric;
+            let kept = self.options.conversion == Conversion::Keep;
+            self.step = if kept && !self.reads_native() {
+                Step::Converted
+            } else {
+                Step::Metric
+            };
         }
         self.series(Part::Bucket, bound, count, exemplar)
     }

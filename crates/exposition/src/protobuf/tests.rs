@@ -11,7 +11,12 @@ use super::encode::{
     COUNTER, GAUGE, GAUGE_HISTOGRAM, HISTOGRAM, SUMMARY, UNTYPED, Writer, bucket, exemplar, family,
     labels, message, span, time,
 };
-use crate::{Entry, Format, Histograms, ParseError, Parser, check_body, series_text};
+use crate::{
+    Conversion, Entry, Format, Histograms, ParseError, Parser, ParserOptions, check_body,
+    series_text,
+};
+
+mod conversion;
 
 /// The labels of a series as text, values in quotation marks.
 fn labels_of(text: &[u8]) -> Result<String, ParseError> {
@@ -23,7 +28,19 @@ fn labels_of(text: &[u8]) -> Result<String, ParseError> {
 
 /// A line an entry.
 fn read(body: &[u8], histograms: Histograms) -> Result<String, ParseError> {
-    let mut parser = Parser::with_histograms(Format::Protobuf, body, histograms);
+    read_with(
+        body,
+        ParserOptions {
+            histograms,
+            start_timestamps: true,
+            ..ParserOptions::default()
+        },
+    )
+}
+
+/// A line an entry.
+fn read_with(body: &[u8], options: ParserOptions) -> Result<String, ParseError> {
+    let mut parser = Parser::with_options(Format::Protobuf, body, options);
     let mut out = String::new();
     let name_of = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
     while let Some(entry) = parser.next_entry()? {
@@ -83,7 +100,11 @@ fn check_error(body: &[u8], expected: &str) {
 
 /// The native histograms of a body.
 fn natives(body: &[u8]) -> Vec<Value> {
-    let mut parser = Parser::with_histograms(Format::Protobuf, body, Histograms::Native);
+    let options = ParserOptions {
+        histograms: Histograms::Native,
+        ..ParserOptions::default()
+    };
+    let mut parser = Parser::with_options(Format::Protobuf, body, options);
     let mut found = Vec::new();
     while let Some(entry) = parser.next_entry().unwrap() {
         if let Entry::Histogram(series) = entry {

@@ -218,6 +218,16 @@ fn validation_uses_the_reference_words() {
         "histogram with exponential schema must not have custom bounds",
     );
     check(custom(&[1.0]), "");
+    // The first bound may be the lowest of all.
+    check(custom(&[f64::NEG_INFINITY, 1.0]), "");
+    check(
+        custom(&[f64::NEG_INFINITY, f64::NEG_INFINITY]),
+        "custom buckets: previous bound is -Inf and current is -Inf: histogram custom bounds must be in strictly increasing order",
+    );
+    check(
+        custom(&[1.0, f64::NAN]),
+        "custom buckets: histogram custom bounds must not be NaN",
+    );
     check(
         custom(&[]),
         "custom buckets: only 0 custom bounds defined which is insufficient to cover total span length of 2: histogram custom bounds are too few",

@@ -108,6 +108,9 @@ pub enum BucketsError {
         /// The bound that is not greater.
         current: String,
     },
+    /// A bound that is no number.
+    #[error("histogram custom bounds must not be NaN")]
+    NanBound,
     /// The last bound, which is implied, is listed.
     #[error(
         "last +Inf bound must not be explicitly defined: histogram custom bounds must be finite"
@@ -241,16 +244,19 @@ fn check_spans((spans, have): (&[Span], usize), first_is_free: bool) -> Result<(
 }
 
 fn check_bounds(bounds: &[f64], positive: (&[Span], usize)) -> Result<(), BucketsError> {
-    let mut previous = f64::NEG_INFINITY;
-    for &current in bounds {
-        if current <= previous {
-            let text = |bound| format_f_precision(bound, 6);
-            let (previous, current) = (text(previous), text(current));
-            return Err(BucketsError::BoundsOrder { previous, current });
-        }
-        previous = current;
+    if bounds.iter().any(|bound| bound.is_nan()) {
+        return Err(BucketsError::NanBound);
     }
-    if previous == f64::INFINITY {
+    let unordered = bounds.windows(2).find_map(|pair| match pair {
+        [previous, current] if current <= previous => Some((*previous, *current)),
+        _ => None,
+    });
+    if let Some((previous, current)) = unordered {
+        let text = |bound| format_f_precision(bound, 6);
+        let (previous, current) = (text(previous), text(current));
+        return Err(BucketsError::BoundsOrder { previous, current });
+    }
+    if bounds.last() == Some(&f64::INFINITY) {
         return Err(BucketsError::InfiniteBound);
     }
     check_spans(positive, false)?;

@@ -128,6 +128,67 @@ impl Columns {
         });
     }
 
+    /// The sample at `position`: start timestamp, time, value.
+    pub(super) fn sample(&self, position: u32) -> Option<(Timestamp, Timestamp, Value)> {
+        let at = position as usize;
+        let start = self.start_timestamps.get(at).copied().unwrap_or(0);
+        let time = *self.times.get(at)?;
+        let value = match self.histogram_at(position) {
+            Ok(found) => self.histograms.get(found)?.1.clone(),
+            Err(_) => Value::Float(*self.values.get(at)?),
+        };
+        Some((start, time, value))
+    }
+
+    fn histogram_at(&self, position: u32) -> Result<usize, usize> {
+        let positions = |(position, _): &(u32, Value)| *position;
+        self.histograms.binary_search_by_key(&position, positions)
+    }
+
+    /// Gives the sample at `position` a start timestamp and another value of the same kind.
+    pub(super) fn replace(&mut self, position: u32, start: Timestamp, value: Value) {
+        let at = position as usize;
+        if self.start_timestamps.is_empty() {
+            self.start_timestamps.resize(self.series.len(), 0);
+        }
+        if let Some(place) = self.start_timestamps.get_mut(at) {
+            *place = start;
+        }
+        match (value, self.histogram_at(position)) {
+            (Value::Float(number), _) => {
+                if let Some(place) = self.values.get_mut(at) {
+                    *place = number;
+                }
+            }
+            (histogram, Ok(found)) => {
+                if let Some((_, place)) = self.histograms.get_mut(found) {
+                    *place = histogram;
+                }
+            }
+            (_, Err(_)) => {}
+        }
+    }
+
+    /// Removes the samples at `positions`, ascending, with their exemplars.
+    pub(super) fn remove(&mut self, positions: &[u32]) {
+        if positions.is_empty() {
+            return;
+        }
+        let removed = |position: u32| positions.binary_search(&position).is_ok();
+        retain(&mut self.series, removed);
+        retain(&mut self.times, removed);
+        retain(&mut self.values, removed);
+        retain(&mut self.start_timestamps, removed);
+        retain(&mut self.origins, removed);
+        let moved = |position: &mut u32| {
+            let before = positions.binary_search(position);
+            *position -= before.unwrap_or_else(|before| before) as u32;
+            before.is_err()
+        };
+        self.histograms.retain_mut(|(position, _)| moved(position));
+        self.exemplars.retain_mut(|(position, _)| moved(position));
+    }
+
     /// What the store takes.
     pub(super) fn batch<'a>(&'a self, times: BatchTimes<'a>) -> Batch<'a> {
         Batch {
@@ -165,11 +226,59 @@ impl Columns {
     }
 }
 
+/// Removes the elements whose positions are `removed`.
+fn retain<T>(column: &mut Vec<T>, removed: impl Fn(u32) -> bool) {
+    let mut position = 0;
+    column.retain(|_| {
+        position += 1;
+        !removed(position - 1)
+    });
+}
+
 #[cfg(test)]
 mod tests {
-    use model::Labels;
+    use std::sync::Arc;
+
+    use model::{Histogram, Labels};
 
     use super::*;
+
+    #[test]
+    fn samples_are_replaced_and_removed_with_what_belongs_to_them() {
+        let exemplar = Exemplar {
+            labels: Labels::empty(),
+            value: 1.0,
+            timestamp: Some(1),
+        };
+        let histogram = |count: u64| {
+            Value::Histogram(Arc::new(Histogram {
+                count,
+                ..Histogram::default()
+            }))
+        };
+        let mut columns = Columns {
+            series: (0..6).map(SeriesRef).collect(),
+            times: (0..6).collect(),
+            values: (0..6).map(f64::from).collect(),
+            histograms: [1, 3, 4].map(|at| (at, histogram(at.into()))).to_vec(),
+            exemplars: [0, 1, 3, 5].map(|at| (at, exemplar.clone())).to_vec(),
+            ..Columns::default()
+        };
+        columns.replace(4, 7, histogram(9));
+        columns.replace(5, 8, Value::Float(9.0));
+        assert_eq!(columns.sample(4), Some((7, 4, histogram(9))));
+        assert_eq!(columns.sample(6), None);
+        columns.remove(&[]);
+        columns.remove(&[0, 3]);
+        let numbers: Vec<u64> = columns.series.iter().map(|series| series.0).collect();
+        assert_eq!(numbers, [1, 2, 4, 5]);
+        assert_eq!(columns.sample(0), Some((0, 1, histogram(1))));
+        assert_eq!(columns.sample(1), Some((0, 2, Value::Float(2.0))));
+        assert_eq!(columns.sample(2), Some((7, 4, histogram(9))));
+        assert_eq!(columns.sample(3), Some((8, 5, Value::Float(9.0))));
+        let positions: Vec<u32> = columns.exemplars.iter().map(|(at, _)| *at).collect();
+        assert_eq!(positions, [0, 3]);
+    }
 
     #[test]
     fn refused_exemplars_count_where_a_sample_has_no_other() {

@@ -1,23 +1,26 @@
-//! From a body to batches: parse, look up or relabel, append.
+//! From a body to batches: parse, look up or relabel, append. [`labels`] is the relabelling, [`store`]
+//! what becomes of the batches.
+
+mod labels;
+mod store;
 
 use exposition::entry::{NativeSeries, Series};
-use exposition::{Entry, Format, Parser, negotiate, series_text};
-use model::label_name::{EXPORTED_PREFIX, METRIC_NAME};
-use model::labels::LABEL_BYTES_MAX;
+use exposition::{Entry, Format, Parser, negotiate};
 use model::staleness::is_stale;
-use model::{Labels, LabelsBuilder, Metadata, MetricType, Timestamp, relabel};
-use storage::{AppendError, Appender, BatchTimes, SeriesRef};
+use model::{Metadata, MetricType, Timestamp};
+use storage::{Appender, SeriesRef};
 
 use super::columns::{Columns, Origin};
 use super::native;
-use super::texts::{TextRef, Texts};
+use super::texts::TextSource;
 use super::{Context, Counts, MAX_AHEAD, Scraped};
-use crate::cache::{Entry as Known, EntryId, Found, Scan};
+use crate::cache::{EntryId, Found, Scan};
 use crate::error::Error;
-use crate::limits;
 use crate::metadata::TargetMetadata;
-use crate::target::labels_text;
+use crate::synthesis::{Synthesis, is_cumulative};
 use crate::text_hash::TextHash;
+use labels::final_labels;
+use store::Refusals;
 
 /// Scrapes for which metadata outlives its metric family.
 const METADATA_SCRAPES_MAX: u64 = 10;
@@ -25,21 +28,11 @@ const METADATA_SCRAPES_MAX: u64 = 10;
 /// Bytes of a family's name or description that are remembered.
 const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
 
-/// Samples that were not taken, by reason.
-#[derive(Debug, Default)]
-struct Refusals {
-    out_of_order: usize,
-    duplicate: usize,
-    out_of_bounds: usize,
-    exemplar_out_of_order: usize,
-    over_sample_limit: bool,
-    over_bucket_limit: bool,
-}
-
 /// Appends the samples of a body.
 pub(super) fn ingest(
     context: &Context,
     scan: &mut Scan<'_>,
+    synthesis: Option<&mut Synthesis>,
     columns: &mut Columns,
     appender: &mut dyn Appender,
     scraped: Scraped<'_>,
@@ -68,8 +61,10 @@ pub(super) fn ingest(
     let mut run = Run {
         context,
         format: choice.format,
-        body,
+        texts: TextSource::new(choice.format, body, context.parser_options()),
         scan,
+        synthesis,
+        family: Family::default(),
         columns,
         metadata: &mut metadata,
         counts,
@@ -79,7 +74,7 @@ pub(super) fn ingest(
         time,
         time_max: time.saturating_add(MAX_AHEAD.as_millis() as i64),
     };
-    let mut parser = Parser::with_histograms(choice.format, body, context.options.histograms);
+    let mut parser = run.texts.parser();
     let parsed = run.parse(&mut parser, appender);
     if run.refusals.over_sample_limit {
         context.metrics.exceeded_samples.inc();
@@ -97,16 +92,30 @@ pub(super) fn ingest(
     if appended.is_ok() {
         let oldest = run.scan.scrape().saturating_sub(METADATA_SCRAPES_MAX);
         run.metadata.forget_before(&context.families, oldest);
+        if let Some(synthesis) = &mut run.synthesis {
+            synthesis.forget_before(run.scan.scrape());
+        }
     }
     appended
+}
+
+/// A metric family as far as it was described.
+#[derive(Debug, Default)]
+struct Family {
+    name: String,
+    metric_type: MetricType,
 }
 
 /// One body on its way.
 struct Run<'a, 's> {
     context: &'a Context,
     format: Format,
-    body: &'a [u8],
+    texts: TextSource<'a>,
     scan: &'a mut Scan<'s>,
+    /// Where counters that tell no start get one.
+    synthesis: Option<&'a mut Synthesis>,
+    /// The family described last; kept with `synthesis` only.
+    family: Family,
     columns: &'a mut Columns,
     metadata: &'a mut TargetMetadata,
     counts: &'a mut Counts,
@@ -147,6 +156,10 @@ impl Run<'_, '_> {
                     self.describe(name, differs, |known| help.clone_into(&mut known.help));
                 }
                 Some(Entry::Type { name, metric_type }) => {
+                    if self.synthesis.is_some() {
+                        self.family.name = String::from_utf8_lossy(name).into_owned();
+                        self.family.metric_type = metric_type;
+                    }
                     let differs = |known: &Metadata| known.metric_type != metric_type;
                     self.describe(name, differs, |known| known.metric_type = metric_type);
                 }
@@ -327,6 +340,12 @@ impl Run<'_, '_> {
         let reference = appender.series(&labels)?;
         let known = Some((reference, metric_type));
         let id = self.scan.insert(hash, series.text.len(), known);
+        if self.synthesis.is_some() {
+            let Family { name, metric_type } = &self.family;
+            if is_cumulative(labels.metric_name(), name, *metric_type) {
+                self.scan.mark_cumulative(id);
+            }
+        }
         let tracked = self.track(id, own_time);
         self.counts.series_added += 1;
         let origin = self.origin(id, series.text, true, tracked);
@@ -347,7 +366,7 @@ impl Run<'_, '_> {
     /// Where the sample read last comes from.
     fn origin(&self, entry: EntryId, text: &[u8], new: bool, tracked: bool) -> Origin {
         let number = self.counts.scraped.saturating_sub(1);
-        let text = TextRef::new(self.format, self.body, text, number);
+        let text = self.texts.at(text, number);
         Origin {
             entry,
             text,
@@ -366,233 +385,5 @@ impl Run<'_, '_> {
         let time = own_time.unwrap_or(self.time);
         self.columns.own_times |= own_time.is_some();
         self.columns.push(reference, origin, series, time);
-    }
-
-    fn append(&mut self, appender: &mut dyn Appender) -> Result<(), Error> {
-        let mut results = Vec::new();
-        let mut exemplar_results = Vec::new();
-        let columns = &*self.columns;
-        let batch = columns.batch(self.times(&columns.times));
-        appender.append(&batch, &mut results, &mut exemplar_results)?;
-        self.count_refused_exemplars(exemplar_results);
-        let unknown = self.count_refused(results)?;
-        if !unknown.is_empty() {
-            self.append_again(&unknown, appender)?;
-        }
-        Ok(())
-    }
-
-    fn count_refused_exemplars(&mut self, results: Vec<(u32, AppendError)>) {
-        let late = |(_, reason): &(u32, AppendError)| *reason == AppendError::OutOfOrderExemplar;
-        let refused: Vec<u32> = results.into_iter().filter(late).map(|(at, _)| at).collect();
-        let count = self.columns.wholly_refused(&refused);
-        self.refusals.exemplar_out_of_order += count;
-        let metrics = &self.context.metrics;
-        metrics.exemplar_out_of_order.add(count as f64);
-    }
-
-    fn times<'a>(&self, times: &'a [Timestamp]) -> BatchTimes<'a> {
-        if self.columns.own_times {
-            BatchTimes::Each(times)
-        } else {
-            BatchTimes::Same(self.time)
-        }
-    }
-
-    /// Counts what was not taken; the positions whose series the store has dropped meanwhile.
-    fn count_refused(&mut self, results: Vec<(u32, AppendError)>) -> Result<Vec<u32>, Error> {
-        let mut unknown = Vec::new();
-        let refused: Vec<u32> = results.iter().map(|(position, _)| *position).collect();
-        let mut untracked = Vec::new();
-        for (position, reason) in results {
-            let metrics = &self.context.metrics;
-            match reason {
-                AppendError::OutOfOrder | AppendError::TooOld => {
-                    self.refusals.out_of_order += 1;
-                    metrics.out_of_order.inc();
-                }
-                AppendError::DuplicateTimestamp | AppendError::DuplicateFloat { .. } => {
-                    self.refusals.duplicate += 1;
-                    metrics.duplicate_timestamp.inc();
-                }
-                AppendError::OutOfBounds => {
-                    self.refusals.out_of_bounds += 1;
-                    metrics.out_of_bounds.inc();
-                }
-                AppendError::UnknownSeries => {
-                    unknown.push(position);
-                    continue;
-                }
-                other => return Err(other.into()),
-            }
-            if let Some(origin) = self.columns.origins.get(position as usize).copied() {
-                if origin.new {
-                    self.counts.series_added = self.counts.series_added.saturating_sub(1);
-                } else {
-                    self.scan.untrack(origin.entry);
-                    untracked.push(origin.entry);
-                }
-            }
-        }
-        untracked.sort_unstable();
-        self.track_others_of(&untracked, &refused);
-        Ok(unknown)
-    }
-
-    /// A series of which one sample was refused and another one was not stays tracked. Both lists
-    /// are sorted.
-    fn track_others_of(&mut self, entries: &[EntryId], refused: &[u32]) {
-        if entries.is_empty() {
-            return;
-        }
-        for (position, origin) in (0_u32..).zip(&self.columns.origins) {
-            if origin.tracked
-                && entries.binary_search(&origin.entry).is_ok()
-                && refused.binary_search(&position).is_err()
-            {
-                self.scan.track(origin.entry);
-            }
-        }
-    }
-
-    /// Appends the samples at `positions` with their series resolved anew.
-    fn append_again(
-        &mut self,
-        positions: &[u32],
-        appender: &mut dyn Appender,
-    ) -> Result<(), Error> {
-        let mut again = Columns::default();
-        let histograms = self.context.options.histograms;
-        let mut texts = Texts::new(self.format, self.body, histograms);
-        for position in positions {
-            let Some(origin) = self.columns.origins.get(*position as usize).copied() else {
-                continue;
-            };
-            let Some(metric_type) = self.scan.entry(origin.entry).and_then(Known::metric_type)
-            else {
-                continue;
-            };
-            let Some(text) = texts.find(origin.text) else {
-                continue;
-            };
-            // Neither labels nor texts are kept: this is rare.
-            let labels = final_labels(self.context, self.format, text, metric_type)?;
-            let Some(labels) = labels else {
-                continue;
-            };
-            let series = appender.series(&labels)?;
-            self.scan.set_series(origin.entry, series);
-            again.push_copy(self.columns, *position, series);
-            self.counts.series_added += 1;
-        }
-        let mut results = Vec::new();
-        let batch = again.batch(BatchTimes::Each(&again.times));
-        appender.append(&batch, &mut results, &mut Vec::new())?;
-        *self.columns = again;
-        self.count_refused(results)?;
-        Ok(())
-    }
-
-    /// One line a scrape and reason, not one a sample.
-    fn warn(&self) {
-        let warn = |count: usize, message: &str| {
-            if count > 0 {
-                tracing::warn!(
-                    component = "scrape manager",
-                    scrape_pool = %self.context.options.job_name,
-                    target = %self.context.target.url(),
-                    num_dropped = count,
-                    "{message}"
-                );
-            }
-        };
-        warn(
-            self.refusals.out_of_order,
-            "Error on ingesting out-of-order samples",
-        );
-        warn(
-            self.refusals.duplicate,
-            "Error on ingesting samples with different value but same timestamp",
-        );
-        warn(
-            self.refusals.out_of_bounds,
-            "Error on ingesting samples that are too old or are too far into the future",
-        );
-        warn(
-            self.refusals.exemplar_out_of_order,
-            "Error on ingesting out-of-order exemplars",
-        );
-    }
-}
-
-/// The labels a scraped series is stored with; `None` if relabelling drops it.
-fn final_labels(
-    context: &Context,
-    format: Format,
-    text: &[u8],
-    metric_type: MetricType,
-) -> Result<Option<Labels>, Error> {
-    if text.len() > LABEL_BYTES_MAX {
-        return Err(Error::SeriesTooLong(text.len()));
-    }
-    let options = &*context.options;
-    let mut pairs = Vec::new();
-    series_text::pairs(format, text, metric_type, &mut pairs)?;
-    pairs.retain(|(_, value)| !value.is_empty());
-    let twice = pairs.windows(2).find_map(|pair| match pair {
-        [(first, _), (second, _)] if first == second => Some(first.to_string()),
-        _ => None,
-    });
-    let mut builder = LabelsBuilder::new();
-    for (name, value) in &pairs {
-        builder.set(name, value);
-    }
-    add_target_labels(&mut builder, context.target.labels(), options.honor_labels);
-    if !relabel::process_builder(&mut builder, &options.metric_relabel_configs)
-        || builder.is_empty()
-    {
-        return Ok(None);
-    }
-    let labels = builder.labels();
-    if !labels.has(METRIC_NAME) {
-        return Err(Error::NoMetricName);
-    }
-    let legal = labels.iter().all(|(name, value)| {
-        if name == METRIC_NAME {
-            options.name_scheme.is_metric_name(value)
-        } else {
-            options.name_scheme.is_label_name(name)
-        }
-    });
-    if !legal {
-        return Err(Error::InvalidNames(labels_text(&labels)));
-    }
-    limits::check(&labels, options)?;
-    match twice {
-        Some(name) => Err(Error::DuplicateLabel(gocompat::quote::quote(&name))),
-        None => Ok(Some(labels)),
-    }
-}
-
-/// Adds the target's labels. Where both have one, the target's wins and the scraped one is renamed,
-/// or with `honor_labels` the scraped one wins.
-fn add_target_labels(builder: &mut LabelsBuilder, target: &Labels, honor_labels: bool) {
-    let mut conflicts: Vec<(String, String)> = Vec::new();
-    for (name, value) in target {
-        let scraped = builder.value_or_empty(name);
-        if scraped.is_empty() {
-            builder.set(name, value);
-        } else if !honor_labels {
-            conflicts.push((name.to_owned(), scraped.to_owned()));
-            builder.set(name, value);
-        }
-    }
-    conflicts.sort_by_key(|(name, _)| name.len());
-    for (name, value) in conflicts {
-        let mut renamed = format!("{EXPORTED_PREFIX}{name}");
-        while !builder.value_or_empty(&renamed).is_empty() {
-            renamed.insert_str(0, EXPORTED_PREFIX);
-        }
-        builder.set(&renamed, &value);
     }
 }

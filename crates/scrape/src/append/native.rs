@@ -102,15 +102,20 @@ pub(super) fn sum(value: &Value) -> f64 {
 /// Bytes of memory it takes.
 pub(super) fn bytes(value: &Value) -> usize {
     let lists = |spans: [usize; 2], buckets: usize| 8 * (spans[0] + spans[1] + buckets);
+    let bounds = |bounds: &Option<Arc<[f64]>>| bounds.as_ref().map_or(0, |bounds| 8 * bounds.len());
     match value {
         Value::Float(_) => 0,
         Value::Histogram(histogram) => {
             let spans = [&histogram.positive_spans, &histogram.negative_spans];
-            size_of::<Histogram>() + lists(spans.map(Vec::len), histogram.bucket_count())
+            size_of::<Histogram>()
+                + bounds(&histogram.custom_values)
+                + lists(spans.map(Vec::len), histogram.bucket_count())
         }
         Value::FloatHistogram(histogram) => {
             let spans = [&histogram.positive_spans, &histogram.negative_spans];
-            size_of::<FloatHistogram>() + lists(spans.map(Vec::len), histogram.bucket_count())
+            size_of::<FloatHistogram>()
+                + bounds(&histogram.custom_values)
+                + lists(spans.map(Vec::len), histogram.bucket_count())
         }
     }
 }

@@ -1,17 +1,16 @@
 //! The texts of a body's series, found again after it was read. That is rare (the store has dropped a
 //! series that its target still has), so nothing is kept for it but eight bytes a sample.
 
-use exposition::protobuf::ProtobufParser;
-use exposition::{Entry, Format, Histograms};
+use exposition::{Conversion, Entry, Format, Parser, ParserOptions};
 
 use crate::fetch::BODY_BYTES_MAX;
 
 /// Where a text is found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TextRef {
-    /// First byte in the body; of protobuf the number of the sample, counted from zero.
+    /// First byte in the body; where texts are made the number of the sample, counted from zero.
     start: u32,
-    /// Bytes; of protobuf 0.
+    /// Bytes; where texts are made 0.
     len: u32,
 }
 
@@ -19,21 +18,45 @@ pub(super) struct TextRef {
 // three samples of two bytes.
 const _: () = assert!(2 * BODY_BYTES_MAX <= u32::MAX as u64);
 
-impl TextRef {
-    /// Of a `text` that a parser of `body` has yielded as that of sample `number`.
-    pub(super) fn new(format: Format, body: &[u8], text: &[u8], number: usize) -> Self {
-        match format {
-            Format::Text | Format::OpenMetrics => {
-                let start = text.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
-                Self {
-                    start: start as u32,
-                    len: text.len() as u32,
-                }
-            }
-            Format::Protobuf => Self {
+/// A body and how it is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextSource<'a> {
+    format: Format,
+    body: &'a [u8],
+    options: ParserOptions,
+}
+
+impl<'a> TextSource<'a> {
+    pub(super) fn new(format: Format, body: &'a [u8], options: ParserOptions) -> Self {
+        Self {
+            format,
+            body,
+            options,
+        }
+    }
+
+    /// A parser at its start.
+    pub(super) fn parser(&self) -> Parser<'a> {
+        Parser::with_options(self.format, self.body, self.options)
+    }
+
+    /// Whether texts are no parts of the body.
+    fn are_made(&self) -> bool {
+        self.format == Format::Protobuf || self.options.conversion != Conversion::Off
+    }
+
+    /// Of a `text` that a parser of it has yielded as that of sample `number`.
+    pub(super) fn at(&self, text: &[u8], number: usize) -> TextRef {
+        if self.are_made() {
+            return TextRef {
                 start: number as u32,
                 len: 0,
-            },
+            };
+        }
+        let start = text.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
+        TextRef {
+            start: start as u32,
+            len: text.len() as u32,
         }
     }
 }
@@ -46,19 +69,21 @@ pub(super) struct Texts<'a> {
 }
 
 struct Again<'a> {
-    parser: ProtobufParser<'a>,
+    parser: Parser<'a>,
     /// Samples read.
     read: u32,
 }
 
 impl<'a> Texts<'a> {
-    /// Of a body that was read so.
-    pub(super) fn new(format: Format, body: &'a [u8], histograms: Histograms) -> Self {
-        let again = (format == Format::Protobuf).then(|| Again {
-            parser: ProtobufParser::new(body, histograms),
+    pub(super) fn new(source: TextSource<'a>) -> Self {
+        let again = source.are_made().then(|| Again {
+            parser: source.parser(),
             read: 0,
         });
-        Self { body, again }
+        Self {
+            body: source.body,
+            again,
+        }
     }
 
     /// The text at `at`. Samples must be asked for in the order of the body.
@@ -74,6 +99,6 @@ impl<'a> Texts<'a> {
                 Ok(None) | Err(_) => return None,
             }
         }
-        Some(again.parser.series_text())
+        again.parser.made_text()
     }
 }

@@ -99,3 +99,66 @@ fn rules_drop_targets() {
     assert!(matches!(dropped, Populated::Dropped));
     kept(&[("__address__", "b")], &options);
 }
+
+#[test]
+fn labels_switch_the_forms_of_histograms() {
+    use crate::histograms::HistogramSwitches;
+
+    let mut options = options();
+    options.histograms = HistogramSwitches {
+        scrape_native: true,
+        keep_classic: false,
+        convert_classic: false,
+    };
+    let address = ("__address__", "h:1");
+    let target = kept(&[address], &options);
+    assert_eq!(target.histograms(&options), options.histograms);
+    // They are there for relabelling to look at.
+    let shown = target.discovered_labels(&options);
+    assert_eq!(shown.value("__scrape_native_histograms__"), Some("true"));
+    assert_eq!(
+        shown.value("__always_scrape_classic_histograms__"),
+        Some("false")
+    );
+    assert_eq!(
+        shown.value("__convert_classic_histograms_to_nhcb__"),
+        Some("false")
+    );
+    let switched = kept(
+        &[
+            address,
+            ("__scrape_native_histograms__", "F"),
+            ("__always_scrape_classic_histograms__", "1"),
+            ("__convert_classic_histograms_to_nhcb__", "True"),
+        ],
+        &options,
+    );
+    let expected = HistogramSwitches {
+        scrape_native: false,
+        keep_classic: true,
+        convert_classic: true,
+    };
+    assert_eq!(switched.histograms(&options), expected);
+    assert!(!switched.labels().has("__scrape_native_histograms__"));
+    assert_ne!(switched.hash(), target.hash());
+
+    for (label, what) in [
+        (
+            "__convert_classic_histograms_to_nhcb__",
+            "convert classic histograms to nhcb",
+        ),
+        (
+            "__always_scrape_classic_histograms__",
+            "always scrape classic histograms",
+        ),
+        ("__scrape_native_histograms__", "scrape native histograms"),
+    ] {
+        match Target::populate(discovered(&[address, (label, "yes")]), &options) {
+            Populated::Failed(reason) => assert_eq!(
+                reason,
+                format!("error parsing {what}: strconv.ParseBool: parsing \"yes\": invalid syntax")
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use model::Histogram;
 use model::sample::Value;
 use model::staleness::is_stale;
-use scrape::{Health, JobOptions};
+use scrape::{Health, HistogramSwitches, JobOptions};
 
 use exposition::Histograms;
 use exposition::negotiate::Protocol;
@@ -89,7 +89,11 @@ fn names(transaction: &[Committed]) -> Vec<&str> {
 fn forms(histograms: Histograms) -> impl FnOnce(&mut JobOptions) {
     move |options| {
         every(300, options);
-        options.histograms = histograms;
+        options.histograms = HistogramSwitches {
+            scrape_native: histograms != Histograms::Classic,
+            keep_classic: histograms == Histograms::Both,
+            convert_classic: false,
+        };
     }
 }
 

@@ -331,3 +331,43 @@ async fn a_reload_without_change_leaves_loops_alone() {
     scraping.manager.apply_config(Vec::new(), 0).unwrap();
     assert!(scraping.manager.scrape_pools().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_without_a_start_begin_at_zero() {
+    let page = |count: u32| {
+        ok(&format!(
+            "# TYPE g gauge\ng {count}\n# TYPE c counter\nc_total {count}\n"
+        ))
+    };
+    let address = serve(vec![
+        page(5),
+        page(7),
+        page(2),
+        page(3),
+        ok("x 1\n"),
+        page(9),
+    ])
+    .await;
+    let scraping = Scraping::synthesizing(&address);
+    let transactions = scraping.transactions(7).await;
+    let counter: Vec<_> = transactions
+        .iter()
+        .map(|transaction| value(transaction, "c_total"))
+        .collect();
+    assert_eq!(
+        counter[..4],
+        [None, Some(2.0), Some(2.0), Some(3.0)],
+        "the first is left out, a reset is no difference"
+    );
+    assert!(counter[4].is_some_and(is_stale));
+    // Who comes back begins anew.
+    assert_eq!(counter[5..], [None, Some(0.0)]);
+    assert_eq!(value(&transactions[0], "g"), Some(5.0));
+    assert_eq!(value(&transactions[0], "scrape_samples_scraped"), Some(2.0));
+    // A series that the store has dropped is no new counter.
+    scraping.store.forget();
+    let count = scraping.store.transactions().len();
+    let transactions = scraping.transactions(count + 3).await;
+    let last = transactions.last().expect("a scrape");
+    assert_eq!(value(last, "c_total"), Some(0.0));
+}

@@ -95,10 +95,26 @@ impl Scraping {
         scraping
     }
 
+    /// As [`of`](Self::of), with starts for counters that tell none.
+    pub(crate) fn synthesizing(address: &str) -> Self {
+        let scraping = Self::new(address, 0, true, |options| every(300, options));
+        scraping.open();
+        scraping
+    }
+
     /// As [`of`](Self::of), with a store that is not open yet.
     pub(crate) fn before_open(
         address: &str,
         kept_bytes_max: usize,
+        change: impl FnOnce(&mut JobOptions),
+    ) -> Self {
+        Self::new(address, kept_bytes_max, false, change)
+    }
+
+    fn new(
+        address: &str,
+        kept_bytes_max: usize,
+        synthesize_starts: bool,
         change: impl FnOnce(&mut JobOptions),
     ) -> Self {
         let store = Store::default();
@@ -109,6 +125,8 @@ impl Scraping {
             metrics: Metrics::new(&registry),
             user_agent: "Prometheus/0".to_owned(),
             timestamp_tolerance: None,
+            start_timestamps: true,
+            synthesize_starts,
         });
         let mut options = JobOptions {
             job_name: "j".to_owned(),

@@ -7,7 +7,7 @@ use model::{Exemplar, Labels, Metadata, Timestamp};
 use storage::{AppendError, Appender, Batch, SeriesRef};
 
 use super::Shared;
-use crate::head::append::{encode_all_histograms, encode_floats, time_at, validate};
+use crate::head::append::{encode_all_histograms, encode_floats, time_at, validate, zero_at_start};
 use crate::wal;
 use crate::wal::record::{
     ExemplarEntry, HistogramEntry, SampleEntry, encode_exemplars, encode_series,
@@ -77,6 +77,22 @@ impl AgentAppender {
             }),
         }
         Ok(())
+    }
+
+    /// Puts a zero at the start timestamp of a sample, if its series ends before.
+    fn append_zero(
+        &mut self,
+        series_ref: u64,
+        (timestamp, start): (Timestamp, Timestamp),
+        value: &Value,
+    ) {
+        let after_last = self.shared.series.with(series_ref, |series| {
+            start > series.last_time || series.last_time == Timestamp::MIN
+        });
+        if start < timestamp && after_last == Some(true) && validate(value).is_ok() {
+            // Refused only if another transaction was faster.
+            let _ = self.append_one(series_ref, (start, 0), zero_at_start(value), 0);
+        }
     }
 
     /// Checks and keeps one exemplar; a repetition of the newest one is dropped.
@@ -242,6 +258,9 @@ impl Appender for AgentAppender {
             } else {
                 window_ms
             };
+            if start != 0 && self.shared.options.start_timestamps_as_zeros {
+                self.append_zero(series_ref.0, (timestamp, start), &value);
+            }
             if let Err(refused) =
                 self.append_one(series_ref.0, (timestamp, start), value, window_ms)
             {

@@ -21,6 +21,8 @@ pub struct AgentOptions {
     pub out_of_order_window_ms: i64,
     /// Whether start timestamps are logged.
     pub store_start_timestamps: bool,
+    /// Whether a sample with a start timestamp brings a zero at that time, where its series takes one.
+    pub start_timestamps_as_zeros: bool,
     /// Opens the directory without locking it.
     pub no_lockfile: bool,
 }
@@ -35,6 +37,7 @@ impl Default for AgentOptions {
             retention_max_ms: 0,
             out_of_order_window_ms: 0,
             store_start_timestamps: false,
+            start_timestamps_as_zeros: false,
             no_lockfile: false,
         }
     }

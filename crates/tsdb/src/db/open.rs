@@ -51,6 +51,7 @@ impl Db {
             files,
             HeadMetrics::new(registry),
         );
+        head.start_timestamps_as_zeros = options.start_timestamps_as_zeros;
         let blocks_options = BlocksOptions {
             block_duration_ms: options.block_duration_ms,
             floats: head.floats().clone(),

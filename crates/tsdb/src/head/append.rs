@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::sample::Value;
 use model::staleness::is_stale;
-use model::{Exemplar, FloatHistogram, Histogram, Labels, Metadata, Timestamp};
+use model::{CounterResetHint, Exemplar, FloatHistogram, Histogram, Labels, Metadata, Timestamp};
 use storage::{AppendError, Appender, Batch, BatchTimes, SeriesRef};
 
 use super::Head;
@@ -29,6 +29,9 @@ pub(crate) struct HeadAppender {
     head_max: Timestamp,
     /// Whether the batch at hand takes no late samples.
     reject_late: bool,
+    /// Whether the sample at hand is a zero at a start timestamp: where it is refused, which is usual,
+    /// nobody counts it.
+    is_zero_at_start: bool,
     late: Vec<Late>,
     samples: Vec<(u32, SampleEntry)>,
     histograms: Vec<(u32, HistogramEntry)>,
@@ -59,6 +62,7 @@ impl HeadAppender {
             min_valid,
             head_max,
             reject_late: false,
+            is_zero_at_start: false,
             late: Vec::new(),
             range,
             pinned: Vec::new(),
@@ -82,6 +86,29 @@ impl HeadAppender {
         self.min_valid = Some(min_valid);
         self.range.narrow(min_valid);
         min_valid
+    }
+
+    /// Puts a zero at the start timestamp of a sample, if its series ends before. Whether it does is
+    /// not told: most of the time there was one already.
+    fn append_zero<'a>(
+        &mut self,
+        cursor: &mut StripCursor<'a>,
+        head: &'a Head,
+        slot: Option<u32>,
+        series_ref: SeriesRef,
+        (timestamp, start): (Timestamp, Timestamp),
+        value: &Value,
+    ) {
+        // The sample's time is the one that an empty head begins at.
+        if start >= timestamp || start < self.min_valid(timestamp) {
+            return;
+        }
+        let reject_late = std::mem::replace(&mut self.reject_late, true);
+        self.is_zero_at_start = true;
+        let zero = zero_at_start(value);
+        let _ = self.append_one(cursor, head, slot, series_ref, (start, 0), zero);
+        self.is_zero_at_start = false;
+        self.reject_late = reject_late;
     }
 
     /// Keeps a series until the transaction ends.
@@ -149,7 +176,9 @@ impl HeadAppender {
             Ok(Fit::Late) => true,
             Ok(Fit::Repeated) => return Ok(()),
             Err(refused) => {
-                head.metrics.refused(&refused, &value);
+                if !self.is_zero_at_start {
+                    head.metrics.refused(&refused, &value);
+                }
                 return Err(refused);
             }
         };
@@ -526,6 +555,28 @@ pub(crate) fn validate(value: &Value) -> Result<(), AppendError> {
     .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
 }
 
+/// What a counter was when it began: nothing, of the shape that `value` has, so that it fits into the
+/// same chunk.
+pub(crate) fn zero_at_start(value: &Value) -> Value {
+    match value {
+        Value::Float(_) => Value::Float(0.0),
+        Value::Histogram(histogram) => Value::Histogram(Arc::new(Histogram {
+            counter_reset_hint: CounterResetHint::CounterReset,
+            schema: histogram.schema,
+            zero_threshold: histogram.zero_threshold,
+            custom_values: histogram.custom_values.clone(),
+            ..Histogram::default()
+        })),
+        Value::FloatHistogram(histogram) => Value::FloatHistogram(Arc::new(FloatHistogram {
+            counter_reset_hint: CounterResetHint::CounterReset,
+            schema: histogram.schema,
+            zero_threshold: histogram.zero_threshold,
+            custom_values: histogram.custom_values.clone(),
+            ..FloatHistogram::default()
+        })),
+    }
+}
+
 /// Time of the batch's sample at `position`.
 pub(crate) fn time_at(times: &BatchTimes<'_>, position: usize) -> Option<Timestamp> {
     match times {
@@ -572,6 +623,9 @@ impl Appender for HeadAppender {
                 let timestamp = time_at(&batch.times, position).unwrap_or_default();
                 let start = batch.start_timestamps.get(position).copied().unwrap_or(0);
                 let times = (timestamp, start);
+                if start != 0 && head.start_timestamps_as_zeros {
+                    self.append_zero(&mut cursor, &head, slot, *series_ref, times, &value);
+                }
                 if let Err(refused) =
                     self.append_one(&mut cursor, &head, slot, *series_ref, times, value)
                 {

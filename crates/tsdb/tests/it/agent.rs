@@ -140,6 +140,38 @@ fn only_samples_behind_the_newest_one_are_taken() {
 }
 
 #[test]
+fn a_zero_comes_with_a_start_behind_the_newest_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = AgentOptions {
+        start_timestamps_as_zeros: true,
+        ..options()
+    };
+    let agent = Agent::open(dir.path(), options, &Registry::new()).unwrap();
+    let labels = series("m", "1");
+    // Behind nothing, again the same, behind the sample before, not before its own sample.
+    for (time, start) in [(100, 50), (200, 50), (300, 250), (400, 400)] {
+        let mut appender = agent.appender();
+        let refs = [appender.series(&labels).unwrap()];
+        let times = [time];
+        let batch = Batch {
+            start_timestamps: &[start],
+            ..batch(&refs, &times, &[7.0])
+        };
+        let mut refused = Vec::new();
+        appender
+            .append(&batch, &mut refused, &mut Vec::new())
+            .unwrap();
+        assert_eq!(refused, []);
+        appender.commit().unwrap();
+    }
+    let expected = [50, 100, 200, 250, 300, 400].map(|time| {
+        let value = if time % 100 == 50 { 0.0 } else { 7.0 };
+        (time, value)
+    });
+    assert_eq!(logged(dir.path())[&labels], expected);
+}
+
+#[test]
 fn every_kind_of_sample_is_logged_as_the_reference_does() {
     let dir = tempfile::tempdir().unwrap();
     let agent = open(dir.path());

@@ -438,3 +438,72 @@ fn a_snapshot_of_the_heads_memory_has_start_timestamps_too() {
     assert_eq!(encodings(&db, "h"), [Encoding::HistogramSt]);
     assert_eq!(encodings(&db, "fh"), [Encoding::FloatHistogramSt]);
 }
+
+/// Time and value of each sample of a series; of a histogram its count.
+fn of_series(db: &Db, name: &str) -> Vec<(i64, String)> {
+    let content = content(db);
+    let samples = content.get(&series(name, "1")).cloned().unwrap_or_default();
+    let pairs = samples.into_iter().map(|(time, _, value)| (time, value));
+    pairs.collect()
+}
+
+#[test]
+fn a_zero_comes_before_the_first_sample_and_after_each_restart_of_a_counter() {
+    let options = |window_ms: i64| Options {
+        start_timestamps_as_zeros: true,
+        out_of_order_window_ms: window_ms,
+        ..Options::default()
+    };
+    let values = |count: u64| {
+        [
+            ("f", Value::Float(count as f64)),
+            ("h", histogram(count, false)),
+            ("fh", histogram(count, true)),
+        ]
+    };
+    // A window for late samples takes no late zeros.
+    for window_ms in [0, 3 * HOUR] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open_with(dir.path(), options(window_ms));
+        let t0 = 100 * HOUR;
+        for (time, start, count) in [
+            (t0, t0 - MINUTE, 5),
+            // Same start; none; a new one; one in the future; one of the time itself.
+            (t0 + MINUTE, t0 - MINUTE, 6),
+            (t0 + 2 * MINUTE, 0, 7),
+            (t0 + 3 * MINUTE, t0 + 2 * MINUTE + 1, 3),
+            (t0 + 4 * MINUTE, t0 + 5 * MINUTE, 4),
+            (t0 + 5 * MINUTE, t0 + 5 * MINUTE, 5),
+        ] {
+            let rows: Vec<Row> = values(count)
+                .into_iter()
+                .map(|(name, value)| (series(name, "1"), time, start, value))
+                .collect();
+            commit_rows(&db, &rows);
+        }
+        let expected = [
+            (t0 - MINUTE, 0),
+            (t0, 5),
+            (t0 + MINUTE, 6),
+            (t0 + 2 * MINUTE, 7),
+            (t0 + 2 * MINUTE + 1, 0),
+            (t0 + 3 * MINUTE, 3),
+            (t0 + 4 * MINUTE, 4),
+            (t0 + 5 * MINUTE, 5),
+        ];
+        for (name, prefix) in [("f", ""), ("h", "h"), ("fh", "fh")] {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(time, count)| (*time, format!("{prefix}{count}")))
+                .collect();
+            assert_eq!(of_series(&db, name), expected);
+        }
+        // A start long ago makes no zero, and an empty head does not begin there.
+        drop(db);
+        let dir = tempfile::tempdir().unwrap();
+        let db = open_with(dir.path(), options(window_ms));
+        let row = (series("f", "1"), t0, t0 - 50 * HOUR, Value::Float(1.0));
+        commit_rows(&db, &[row]);
+        assert_eq!(of_series(&db, "f"), [(t0, "1".to_owned())]);
+    }
+}

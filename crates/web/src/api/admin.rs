@@ -1,8 +1,6 @@
 //! `admin/tsdb/*`: deleting series, cleaning up after it, snapshots. Only with
 //! `--web.enable-admin-api`.
 
-use gocompat::quote::quote;
-
 use super::{ApiError, ApiResult, Call, ErrorKind, Remarks};
 use crate::handler::Admin;
 use crate::json;
@@ -38,11 +36,8 @@ pub(super) fn snapshot(call: &Call, out: &mut Vec<u8>) -> ApiResult {
     let text = call.form.value("skip_head");
     let skip_head = match text {
         "" => false,
-        text => boolean(text).ok_or_else(|| {
-            let reason = format!(
-                "unable to parse boolean: strconv.ParseBool: parsing {}: invalid syntax",
-                quote(text)
-            );
+        text => gocompat::boolean::parse(text).map_err(|err| {
+            let reason = format!("unable to parse boolean: {err}");
             ApiError::parameter("skip_head", reason)
         })?,
     };
@@ -64,14 +59,5 @@ fn internal(text: String) -> ApiError {
     ApiError {
         kind: ErrorKind::Internal,
         text,
-    }
-}
-
-/// A truth value as Go's `strconv.ParseBool` reads it.
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
     }
 }

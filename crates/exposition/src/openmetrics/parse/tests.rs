@@ -215,7 +215,7 @@ const TAKEN: &[(&[u8], usize)] = &[
 ];
 
 fn parse(body: &[u8]) -> (Vec<Entry<'_>>, Option<ParseError>) {
-    let mut parser = OpenMetricsParser::new(body);
+    let mut parser = OpenMetricsParser::new(body, false);
     let mut entries = Vec::new();
     loop {
         match parser.next_entry() {
@@ -249,7 +249,7 @@ fn takes_what_the_reference_takes() {
 }
 
 fn both_readers_agree(body: &[u8]) {
-    let exact = OpenMetricsParser::new(body).exact();
+    let exact = OpenMetricsParser::new(body, false).exact();
     // Debug text, since NaN differs from itself.
     assert_eq!(
         format!("{:?}", parse(body)),
@@ -288,7 +288,7 @@ fn a_known_line_reads_as_an_unknown_one() {
                 continue;
             };
             let at = expected.text.as_ptr() as usize - body.as_ptr() as usize;
-            let mut parser = OpenMetricsParser::new(&body[at..]);
+            let mut parser = OpenMetricsParser::new(&body[at..], false);
             let is_known = |text: &[u8]| text == expected.text;
             if let Some(series) = parser.next_known(expected.text.len(), is_known) {
                 assert_eq!(format!("{series:?}"), format!("{expected:?}"));
