@@ -1,3 +1,5 @@
+//! Tests of `created`.
+
 use crate::{Entry, Format, Parser, ParserOptions, check_known};
 
 /// The start timestamp of each series that is yielded.

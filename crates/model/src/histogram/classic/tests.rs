@@ -1,3 +1,5 @@
+//! Tests of `classic`.
+
 use proptest::prelude::*;
 
 use super::*;

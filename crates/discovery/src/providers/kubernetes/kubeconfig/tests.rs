@@ -45,10 +45,13 @@ fn the_proxy_of_a_cluster_is_taken() {
     let variables = http_client::Variables::of([("HTTPS_PROXY", "http://env:1")]);
     let others = ProxyOptions::from_variables(&variables);
     let text = file("server: 'https://h'", "");
-    let way_through = way(&text, Path::new(""), &others).unwrap();
+    let way_through = super::way(&text, Path::new(""), &others).unwrap();
     assert_eq!(way_through.options.proxy, others);
     let text = file(cluster, "");
-    let own = way(&text, Path::new(""), &others).unwrap().options.proxy;
+    let own = super::way(&text, Path::new(""), &others)
+        .unwrap()
+        .options
+        .proxy;
     assert_eq!(own.https.as_ref().map(Secret::expose), url);
     assert_eq!(own.no_proxy, None);
 }
