@@ -13,23 +13,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two rounds over the blocks.
 const TICKS_PER_ROUND: u32 = 60;
 
-/// How much nicer the thread is than the others: while queries and scrapes want every processor it
-/// gets about a tenth of one.
-#[cfg(target_os = "linux")]
-const NICER: i32 = 10;
-
-/// Lets queries and scrapes go first: what this thread does can wait a little, and may take a
-/// processor for seconds. Not where the call would mean the whole process.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{getpriority_process, setpriority_process};
-        // Without it queries are slower meanwhile, no more.
-        let _ = getpriority_process(None)
-            .and_then(|nice| setpriority_process(None, (nice + NICER).min(19)));
-    }
-}
-
 /// The running thread. Dropping it waits for its end, which comes soon once the database is
 /// closing.
 #[derive(Debug)]
@@ -44,7 +27,6 @@ impl Maintenance {
         let thread = std::thread::Builder::new()
             .name("tsdb".to_owned())
             .spawn(move || {
-                give_way();
                 let mut ticks = 0_u32;
                 let interval = Duration::from_millis(snapshot_interval_ms);
                 let mut written_down = Instant::now();
@@ -93,26 +75,5 @@ impl Shared {
         {
             tracing::error!(component = "tsdb", err = %err, "compaction failed");
         }
-    }
-}
-
-#[cfg(test)]
-#[cfg(target_os = "linux")]
-mod tests {
-    use rustix::process::getpriority_process;
-
-    use super::{NICER, give_way};
-
-    #[test]
-    fn only_the_thread_itself_gives_way() {
-        let nice = || getpriority_process(None).expect("priority");
-        let before = nice();
-        let there = std::thread::spawn(move || {
-            give_way();
-            nice()
-        });
-        let there = there.join().expect("no panic");
-        assert_eq!(there, (before + NICER).min(19));
-        assert_eq!(nice(), before);
     }
 }
