@@ -219,13 +219,9 @@ impl<'a> ConvertingParser<'a> {
         if base.as_bytes() != self.family {
             return false;
         }
-        let bound = match (part, only(&self.pairs, BUCKET_LABEL)) {
-            (ClassicPart::Bucket, Some(bound)) => match gocompat::float::parse(bound) {
-                Ok(bound) if !bound.is_nan() => bound,
-                _ => return false,
-            },
-            (ClassicPart::Bucket, None) => return false,
-            (ClassicPart::Count | ClassicPart::Sum, _) => 0.0,
+        let label = only(&self.pairs, BUCKET_LABEL).unwrap_or("");
+        let Some(bound) = part.upper_bound(label) else {
+            return false;
         };
         let run = &mut self.run;
         if !run.open {
@@ -235,11 +231,7 @@ impl<'a> ConvertingParser<'a> {
         }
         run.timestamp = series.timestamp;
         run.exemplars.extend(series.exemplar.clone());
-        match part {
-            ClassicPart::Bucket => run.classic.add_bucket(bound, series.value),
-            ClassicPart::Count => run.classic.set_count(series.value),
-            ClassicPart::Sum => run.classic.set_sum(series.value),
-        }
+        run.classic.add(part, bound, series.value);
         true
     }
 
@@ -274,14 +266,10 @@ impl<'a> Run<'a> {
         std::mem::swap(&mut made.exemplars, &mut self.exemplars);
         std::mem::swap(&mut made.key, &mut self.key);
         self.key.clear();
-        let value = self.classic.convert().ok()?;
-        let valid = match &value {
-            Value::Histogram(histogram) => histogram.validate().is_ok(),
-            Value::FloatHistogram(histogram) => histogram.validate().is_ok(),
-            Value::Float(_) => false,
-        };
-        made.is_histogram = valid;
-        valid.then_some(value)
+        let converted = self.classic.convert().ok();
+        let value = converted.filter(|value| value.validate().is_ok())?;
+        made.is_histogram = true;
+        Some(value)
     }
 }
 

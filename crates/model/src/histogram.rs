@@ -132,6 +132,15 @@ impl From<&Histogram> for FloatHistogram {
     }
 }
 
+/// What an integer histogram keeps of its counts: the first one, then differences.
+pub fn deltas(counts: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    let mut before = 0_i64;
+    let counts = counts.into_iter();
+    counts
+        .map(|count| count.wrapping_sub(std::mem::replace(&mut before, count)))
+        .collect()
+}
+
 /// Running sums of bucket deltas, as floats.
 fn absolute(deltas: &[i64]) -> Vec<f64> {
     let mut count = 0_i64;

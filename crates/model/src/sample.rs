@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::histogram::HistogramError;
 use crate::{FloatHistogram, Histogram, Timestamp};
 
 /// What a stored sample can hold.
@@ -13,6 +14,17 @@ pub enum Value {
     Histogram(Arc<Histogram>),
     /// A native histogram with float counts.
     FloatHistogram(Arc<FloatHistogram>),
+}
+
+impl Value {
+    /// Whether a histogram contradicts itself; a plain number does not.
+    pub fn validate(&self) -> Result<(), HistogramError> {
+        match self {
+            Self::Float(_) => Ok(()),
+            Self::Histogram(histogram) => histogram.validate(),
+            Self::FloatHistogram(histogram) => histogram.validate(),
+        }
+    }
 }
 
 /// One point of a series.

@@ -122,45 +122,28 @@ impl Classics {
         let Some((base, part)) = ClassicPart::of_series(name) else {
             return;
         };
-        let bound = match part {
-            ClassicPart::Bucket => {
-                match gocompat::float::parse(labels.value_or_empty(BUCKET_LABEL)) {
-                    Ok(bound) if !bound.is_nan() => bound,
-                    _ => return,
-                }
-            }
-            ClassicPart::Count | ClassicPart::Sum => 0.0,
+        let Some(bound) = part.upper_bound(labels.value_or_empty(BUCKET_LABEL)) else {
+            return;
         };
         let key = LabelsBuilder::from_labels(labels)
             .set(METRIC_NAME, base)
             .remove(BUCKET_LABEL)
             .labels();
-        let histogram = self
-            .by_labels
-            .entry(key)
-            .or_default()
-            .entry(time)
-            .or_default();
-        match part {
-            ClassicPart::Bucket => histogram.add_bucket(bound, value),
-            ClassicPart::Count => histogram.set_count(value),
-            ClassicPart::Sum => histogram.set_sum(value),
-        }
+        let times = self.by_labels.entry(key).or_default();
+        times.entry(time).or_default().add(part, bound, value);
     }
 
     fn converted(self) -> Result<Vec<(Labels, Timestamp, FloatHistogram)>, String> {
         let mut converted = Vec::new();
         for (labels, times) in self.by_labels {
             for (time, mut classic) in times {
-                let histogram = match classic.convert().map_err(|error| error.to_string())? {
-                    Value::Histogram(histogram) => {
-                        histogram.validate().map_err(|error| error.to_string())?;
-                        histogram.to_float()
-                    }
+                let value = classic.convert().map_err(|error| error.to_string())?;
+                value.validate().map_err(|error| error.to_string())?;
+                let histogram = match value {
+                    Value::Histogram(histogram) => histogram.to_float(),
                     Value::FloatHistogram(histogram) => Arc::unwrap_or_clone(histogram),
                     Value::Float(_) => continue,
                 };
-                histogram.validate().map_err(|error| error.to_string())?;
                 converted.push((labels.clone(), time, histogram));
             }
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use model::histogram::deltas;
 use model::sample::Value;
 use model::{FloatHistogram, Histogram, MetricType, Timestamp};
 
@@ -211,14 +212,7 @@ impl HistogramState {
 /// A difference of integer histograms with integer counts again. `original` has what a difference does
 /// not know.
 fn whole(difference: &FloatHistogram, original: &Histogram) -> Histogram {
-    let deltas = |counts: &[f64]| {
-        let mut before = 0_i64;
-        let delta = |count: &f64| {
-            let count = *count as i64;
-            count.wrapping_sub(std::mem::replace(&mut before, count))
-        };
-        counts.iter().map(delta).collect()
-    };
+    let whole = |counts: &[f64]| deltas(counts.iter().map(|count| *count as i64));
     Histogram {
         counter_reset_hint: original.counter_reset_hint,
         schema: difference.schema,
@@ -228,8 +222,8 @@ fn whole(difference: &FloatHistogram, original: &Histogram) -> Histogram {
         sum: difference.sum,
         positive_spans: difference.positive_spans.clone(),
         negative_spans: difference.negative_spans.clone(),
-        positive_buckets: deltas(&difference.positive_buckets),
-        negative_buckets: deltas(&difference.negative_buckets),
+        positive_buckets: whole(&difference.positive_buckets),
+        negative_buckets: whole(&difference.negative_buckets),
         custom_values: difference.custom_values.clone(),
     }
 }

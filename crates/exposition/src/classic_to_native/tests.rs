@@ -239,6 +239,24 @@ fn start_timestamps_come_along() {
 }
 
 #[test]
+fn lines_of_creation_are_samples_unless_starts_are_read() {
+    let body = b"# TYPE h histogram\nh_count 2\nh_created 1.5\n# EOF\n";
+    for (start_timestamps, expected) in [(false, 1), (true, 0)] {
+        let options = ParserOptions {
+            start_timestamps,
+            ..options(Conversion::Replace)
+        };
+        let mut parser = Parser::with_options(OPEN_METRICS, body, options);
+        let mut found = 0;
+        while let Some(entry) = parser.next_entry().unwrap() {
+            found +=
+                usize::from(matches!(entry, Entry::Series(series) if series.text == b"h_created"));
+        }
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
 fn names_and_values_of_any_kind_come_back() {
     check(
         "# TYPE \"a.b\" histogram\n{\"a.b_bucket\",\"c d\"=\"e\\\"\\\\\\n\",le=\"1\"} 2\n{\"a.b_count\",\"c d\"=\"e\\\"\\\\\\n\"} 2\n",

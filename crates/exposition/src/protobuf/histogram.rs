@@ -112,7 +112,6 @@ pub(super) fn converted(
     metric_type: MetricType,
     classic: &mut ClassicHistogram,
 ) -> Result<Sample, ParseError> {
-    classic.clear();
     classic.set_count(metric.count);
     classic.set_sum(metric.sum);
     metric.rewind();

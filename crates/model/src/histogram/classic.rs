@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gocompat::float::format_g;
 
-use super::{CUSTOM_BUCKETS_SCHEMA, FloatHistogram, Histogram, Span};
+use super::{CUSTOM_BUCKETS_SCHEMA, FloatHistogram, Histogram, Span, deltas};
 use crate::sample::Value;
 
 /// Most empty buckets in a row that stay in a span of an integer histogram.
@@ -90,6 +90,17 @@ impl ClassicPart {
         .into_iter()
         .find_map(|(suffix, part)| Some((name.strip_suffix(suffix)?, part)))
     }
+
+    /// The upper bound of a bucket, out of the label that tells it; `None` if that is no number. Other
+    /// parts have none and give 0.
+    pub fn upper_bound(self, label: &str) -> Option<f64> {
+        match self {
+            Self::Bucket => gocompat::float::parse(label)
+                .ok()
+                .filter(|bound| !bound.is_nan()),
+            Self::Count | Self::Sum => Some(0.0),
+        }
+    }
 }
 
 /// A bucket as it is exposed.
@@ -114,7 +125,7 @@ pub struct ClassicHistogram {
 
 impl ClassicHistogram {
     /// Makes it one without parts.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         self.buckets.clear();
         self.unsorted = false;
         self.count = None;
@@ -122,9 +133,13 @@ impl ClassicHistogram {
         self.error = None;
     }
 
-    /// Bytes of memory that its buckets take.
-    pub fn heap_bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<ClassicBucket>()
+    /// Adds a part with its value; `upper_bound` is that of a bucket.
+    pub fn add(&mut self, part: ClassicPart, upper_bound: f64, value: f64) {
+        match part {
+            ClassicPart::Bucket => self.add_bucket(upper_bound, value),
+            ClassicPart::Count => self.set_count(value),
+            ClassicPart::Sum => self.set_sum(value),
+        }
     }
 
     /// Adds the count of observations up to `upper_bound`. A bound that is there already stays as it
@@ -230,7 +245,7 @@ impl ClassicHistogram {
                 count: count as u64,
                 sum: self.sum,
                 positive_spans,
-                positive_buckets: deltas(cumulative().map(|count| count as i64)),
+                positive_buckets: deltas(counts(cumulative().map(|count| count as i64))),
                 custom_values,
                 ..Histogram::default()
             };
@@ -290,14 +305,10 @@ fn is_integer_count(count: f64) -> bool {
     count < INTEGER_COUNT_END && count.trunc() == count
 }
 
-/// First count, then differences of the counts, of cumulative counts.
-fn deltas(cumulative: impl Iterator<Item = i64>) -> Vec<i64> {
-    let (mut below, mut before) = (0_i64, 0_i64);
-    let deltas = cumulative.map(|cumulative| {
-        let count = cumulative.wrapping_sub(std::mem::replace(&mut below, cumulative));
-        count.wrapping_sub(std::mem::replace(&mut before, count))
-    });
-    deltas.collect()
+/// Counts of buckets, of cumulative ones.
+fn counts(cumulative: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    let mut below = 0_i64;
+    cumulative.map(move |count| count.wrapping_sub(std::mem::replace(&mut below, count)))
 }
 
 #[cfg(test)]

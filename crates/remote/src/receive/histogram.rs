@@ -149,12 +149,9 @@ pub(super) fn read(message: &[u8]) -> Point {
 /// Refuses a histogram that contradicts itself; what the store would say too, but only once it has
 /// the series.
 pub(super) fn validate(value: &Sample) -> Result<(), AppendError> {
-    match value {
-        Sample::Float(_) => Ok(()),
-        Sample::Histogram(histogram) => histogram.validate(),
-        Sample::FloatHistogram(histogram) => histogram.validate(),
-    }
-    .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
+    value
+        .validate()
+        .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
 }
 
 fn too_fine(schema: i32) -> bool {

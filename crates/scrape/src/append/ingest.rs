@@ -6,6 +6,7 @@ mod store;
 
 use exposition::entry::{NativeSeries, Series};
 use exposition::{Entry, Format, Parser, negotiate};
+use model::labels::LABEL_BYTES_MAX;
 use model::staleness::is_stale;
 use model::{Metadata, MetricType, Timestamp};
 use storage::{Appender, SeriesRef};
@@ -157,6 +158,8 @@ impl Run<'_, '_> {
                 }
                 Some(Entry::Type { name, metric_type }) => {
                     if self.synthesis.is_some() {
+                        // Series with longer names are refused.
+                        let name = name.get(..LABEL_BYTES_MAX).unwrap_or(name);
                         self.family.name = String::from_utf8_lossy(name).into_owned();
                         self.family.metric_type = metric_type;
                     }

@@ -194,10 +194,7 @@ async fn series_that_the_store_dropped_are_made_again() {
     let address = serve(vec![ok("a{x=\"1\"} 1\na{x=\"2\"} 2\nb 3\n")]).await;
     let scraping = Scraping::of(&address, |_| {});
     let expected = scraping.transactions(2).await[0].clone();
-    scraping.store.forget();
-    let count = scraping.store.transactions().len();
-    let transactions = scraping.transactions(count + 3).await;
-    let last = transactions.last().unwrap();
+    let last = &scraping.transaction_after_forgetting().await;
     let shown = |samples: &[crate::store::Committed]| -> Vec<(String, f64)> {
         let scraped = samples.iter().filter(|(_, _, value)| *value >= 1.0);
         let mut shown: Vec<(String, f64)> = scraped
@@ -365,9 +362,6 @@ async fn counters_without_a_start_begin_at_zero() {
     assert_eq!(value(&transactions[0], "g"), Some(5.0));
     assert_eq!(value(&transactions[0], "scrape_samples_scraped"), Some(2.0));
     // A series that the store has dropped is no new counter.
-    scraping.store.forget();
-    let count = scraping.store.transactions().len();
-    let transactions = scraping.transactions(count + 3).await;
-    let last = transactions.last().expect("a scrape");
+    let last = &scraping.transaction_after_forgetting().await;
     assert_eq!(value(last, "c_total"), Some(0.0));
 }

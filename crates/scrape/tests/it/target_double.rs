@@ -181,6 +181,14 @@ impl Scraping {
         .await
     }
 
+    /// A transaction after the store has forgotten its series.
+    pub(crate) async fn transaction_after_forgetting(&self) -> Vec<Committed> {
+        self.store.forget();
+        let count = self.store.transactions().len();
+        // One may be under way, the next one finds out.
+        self.transactions(count + 3).await.pop().unwrap()
+    }
+
     /// The target once it has been scraped.
     pub(crate) async fn scraped_target(&self) -> Arc<Target> {
         self.until(|| {

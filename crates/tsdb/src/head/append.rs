@@ -88,27 +88,13 @@ impl HeadAppender {
         min_valid
     }
 
-    /// Puts a zero at the start timestamp of a sample, if its series ends before. Whether it does is
-    /// not told: most of the time there was one already.
-    fn append_zero<'a>(
-        &mut self,
-        cursor: &mut StripCursor<'a>,
-        head: &'a Head,
-        slot: Option<u32>,
-        series_ref: SeriesRef,
-        (timestamp, start): (Timestamp, Timestamp),
-        value: &Value,
-    ) {
-        // The sample's time is the one that an empty head begins at.
-        if start >= timestamp || start < self.min_valid(timestamp) {
-            return;
-        }
-        let reject_late = std::mem::replace(&mut self.reject_late, true);
-        self.is_zero_at_start = true;
-        let zero = zero_at_start(value);
-        let _ = self.append_one(cursor, head, slot, series_ref, (start, 0), zero);
-        self.is_zero_at_start = false;
-        self.reject_late = reject_late;
+    /// Whether a sample may bring a zero at its start timestamp.
+    fn may_bring_zero(&mut self, timestamp: Timestamp, start: Timestamp) -> bool {
+        self.head.start_timestamps_as_zeros
+            && start != 0
+            && start < timestamp
+            // The sample's time is the one that an empty head begins at.
+            && start >= self.min_valid(timestamp)
     }
 
     /// Keeps a series until the transaction ends.
@@ -168,7 +154,13 @@ impl HeadAppender {
         };
         let late_from = head.late_from(self.head_max);
         let fit = match series.fit(timestamp, &value, min_valid, late_from) {
-            Ok(Fit::Late) if self.reject_late => Err(AppendError::OutOfOrder),
+            Ok(Fit::Late) if self.reject_late || self.is_zero_at_start => {
+                Err(AppendError::OutOfOrder)
+            }
+            // Without an open chunk it shows only at the commit that a sample is late.
+            Ok(Fit::New) if self.is_zero_at_start && series.last_time() >= Some(timestamp) => {
+                Err(AppendError::OutOfOrder)
+            }
             fit => fit,
         };
         let is_late = match fit {
@@ -547,12 +539,9 @@ pub(crate) fn encode_all_histograms(
 
 /// Refuses histograms that contradict themselves.
 pub(crate) fn validate(value: &Value) -> Result<(), AppendError> {
-    match value {
-        Value::Float(_) => Ok(()),
-        Value::Histogram(histogram) => histogram.validate(),
-        Value::FloatHistogram(histogram) => histogram.validate(),
-    }
-    .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
+    value
+        .validate()
+        .map_err(|err| AppendError::InvalidHistogram(err.to_string()))
 }
 
 /// What a counter was when it began: nothing, of the shape that `value` has, so that it fits into the
@@ -623,8 +612,12 @@ impl Appender for HeadAppender {
                 let timestamp = time_at(&batch.times, position).unwrap_or_default();
                 let start = batch.start_timestamps.get(position).copied().unwrap_or(0);
                 let times = (timestamp, start);
-                if start != 0 && head.start_timestamps_as_zeros {
-                    self.append_zero(&mut cursor, &head, slot, *series_ref, times, &value);
+                if self.may_bring_zero(timestamp, start) {
+                    // Refused where there is one already, as most of the time.
+                    self.is_zero_at_start = true;
+                    let (zero, at) = (zero_at_start(&value), (start, 0));
+                    let _ = self.append_one(&mut cursor, &head, slot, *series_ref, at, zero);
+                    self.is_zero_at_start = false;
                 }
                 if let Err(refused) =
                     self.append_one(&mut cursor, &head, slot, *series_ref, times, value)

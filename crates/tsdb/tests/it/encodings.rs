@@ -498,6 +498,14 @@ fn a_zero_comes_before_the_first_sample_and_after_each_restart_of_a_counter() {
                 .collect();
             assert_eq!(of_series(&db, name), expected);
         }
+        // After a restart the same start brings no zero either.
+        let before = of_series(&db, "f").len();
+        drop(db);
+        let db = open_with(dir.path(), options(window_ms));
+        let time = t0 + 6 * MINUTE;
+        let row = (series("f", "1"), time, t0 - MINUTE, Value::Float(6.0));
+        commit_rows(&db, &[row]);
+        assert_eq!(of_series(&db, "f").len(), before + 1);
         // A start long ago makes no zero, and an empty head does not begin there.
         drop(db);
         let dir = tempfile::tempdir().unwrap();

@@ -87,7 +87,7 @@ fn answer(
 
 /// Whether a parameter switches something on.
 fn is_true(text: &str) -> bool {
-    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
+    gocompat::boolean::parse(text) == Ok(true)
 }
 
 fn check_step(start: Instant, end: Instant, step_ns: i64) -> Result<(), ApiError> {
