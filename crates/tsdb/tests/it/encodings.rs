@@ -498,14 +498,6 @@ fn a_zero_comes_before_the_first_sample_and_after_each_restart_of_a_counter() {
                 .collect();
             assert_eq!(of_series(&db, name), expected);
         }
-        // After a restart the same start brings no zero either.
-        let before = of_series(&db, "f").len();
-        drop(db);
-        let db = open_with(dir.path(), options(window_ms));
-        let time = t0 + 6 * MINUTE;
-        let row = (series("f", "1"), time, t0 - MINUTE, Value::Float(6.0));
-        commit_rows(&db, &[row]);
-        assert_eq!(of_series(&db, "f").len(), before + 1);
         // A start long ago makes no zero, and an empty head does not begin there.
         drop(db);
         let dir = tempfile::tempdir().unwrap();
@@ -514,4 +506,43 @@ fn a_zero_comes_before_the_first_sample_and_after_each_restart_of_a_counter() {
         commit_rows(&db, &[row]);
         assert_eq!(of_series(&db, "f"), [(t0, "1".to_owned())]);
     }
+}
+
+#[test]
+fn a_zero_is_no_late_sample_where_no_chunk_is_open() {
+    let options = || Options {
+        start_timestamps_as_zeros: true,
+        out_of_order_window_ms: 3 * HOUR,
+        ..Options::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let t0 = 100 * HOUR;
+    let row = |minute: i64, start: i64| {
+        let value = Value::Float(minute as f64);
+        (series("f", "1"), t0 + minute * MINUTE, start, value)
+    };
+    let db = open_with(dir.path(), options());
+    for minute in 0..120 {
+        commit_rows(&db, &[row(minute, 0)]);
+    }
+    drop(db);
+    let (log, kept) = (dir.path().join("wal"), dir.path().join("kept"));
+    std::fs::create_dir(&kept).unwrap();
+    for file in std::fs::read_dir(&log).unwrap() {
+        let file = file.unwrap();
+        if file.path().is_file() {
+            std::fs::copy(file.path(), kept.join(file.file_name())).unwrap();
+        }
+    }
+    // The first sample of the next chunk closes the one before, and is lost with the end of the log.
+    let db = open_with(dir.path(), options());
+    commit_rows(&db, &[row(120, 0)]);
+    drop(db);
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::rename(&kept, &log).unwrap();
+    let db = open_with(dir.path(), options());
+    assert_eq!(of_series(&db, "f").len(), 120);
+    commit_rows(&db, &[row(121, t0 + 100 * MINUTE + MINUTE / 2)]);
+    let found = of_series(&db, "f");
+    assert_eq!(found.len(), 121, "{found:?}");
 }
