@@ -3,8 +3,10 @@
 //! Needs the kit beside the checkout (`../shared`) and Debian's package client, which brings the
 //! peers (downloaded and unpacked, not installed) and, where missing, Python with its YAML module.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
@@ -22,6 +24,7 @@ const PARTS: &[Part] = &[
     ("check-config", check_config),
     ("data-dir-swap", data_dir_swap),
     ("remote", remote),
+    ("live", live),
     ("directories", directories),
 ];
 
@@ -169,6 +172,46 @@ fn remote(kit: &Kit) -> Result<()> {
     check(pair(kit, "remote.py").args(["--parts", "accept"]))
 }
 
+/// Both servers scrape the same awkward targets for a minute, without rules and federation as yet.
+fn live(kit: &Kit) -> Result<()> {
+    let report = target_dir().join("live-report.json");
+    let candidate = target_dir().join("ferula-with-native-histograms");
+    std::fs::write(&candidate, with_native_histograms())
+        .with_context(|| format!("cannot write {}", candidate.display()))?;
+    std::fs::set_permissions(&candidate, std::fs::Permissions::from_mode(0o755))?;
+    // The kit looks back 30 s at a target that went at least 30 s ago, at a moment that it sets by
+    // the clock. Begun at this one, what each server needs to notice is past on both sides.
+    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let begins = (15_000 + 20_000 - clock.as_millis() % 20_000) % 20_000;
+    std::thread::sleep(Duration::from_millis(u64::try_from(begins)?));
+    let mut command = pair_of(kit, "run_pair.py", &candidate);
+    command
+        .args(["--mode", "live", "--no-rules", "--no-federation"])
+        .args(["--seconds", "60", "--node-exporter"])
+        .arg(kit.peers.join("bin/prometheus-node-exporter"))
+        .arg("--json")
+        .arg(&report);
+    check(&mut command)?;
+    kit_report::check_live(&report)
+}
+
+/// A script that starts the server with native histograms on: a key has replaced the feature name that
+/// the kit gives both. It says the default protocols too, as the compared version prints them, and
+/// keeps the number of lines, as errors name lines.
+fn with_native_histograms() -> String {
+    let labels = r"  external_labels:\n    region: test\n    utf8.label: x\n";
+    let line = r"  external_labels: {region: test, utf8.label: x}\n";
+    let keys = "  scrape_native_histograms: true\\n  scrape_protocols: [PrometheusProto, \
+                OpenMetricsText1.0.0, OpenMetricsText0.0.1, PrometheusText1.0.0, \
+                PrometheusText0.0.4]\\n";
+    format!(
+        "#!/bin/sh\nfor arg; do case $arg in --config.file=*)\n\
+         sed -i -z 's/{labels}/{line}{keys}/' \"${{arg#--config.file=}}\";; esac; done\n\
+         exec '{}' \"$@\"\n",
+        ferula().display()
+    )
+}
+
 /// Our own tests that want the reference beside them: kills and swaps, a simulated day.
 fn directories(kit: &Kit) -> Result<()> {
     let tests = "test(no_kill_and_no_swap) or test(simulated_day)";
@@ -196,13 +239,17 @@ fn run_pair(kit: &Kit) -> Command {
 
 /// A program of the kit that takes both servers.
 fn pair(kit: &Kit, program: &str) -> Command {
+    pair_of(kit, program, &ferula())
+}
+
+fn pair_of(kit: &Kit, program: &str, candidate: &Path) -> Command {
     let mut command = Command::new(&kit.python);
     command
         .arg(kit.shared.join("conformance").join(program))
         .arg("--reference-bin")
         .arg(kit.peers.join("bin/prometheus"))
         .arg("--candidate-bin")
-        .arg(ferula())
+        .arg(candidate)
         .arg("--promtool")
         .arg(kit.peers.join("bin/promtool"))
         .arg("--known")
