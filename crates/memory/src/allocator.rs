@@ -8,7 +8,10 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
-use mimalloc::MiMalloc;
+use libmimalloc_sys::{
+    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
+    mi_zalloc_aligned,
+};
 
 /// Counters, so many that threads seldom share one.
 const SHARDS: usize = 32;
@@ -53,40 +56,70 @@ pub fn allocated_bytes() -> usize {
 #[derive(Debug)]
 pub struct Allocator;
 
+/// What any memory of mimalloc's is aligned to that has at least this size (its `MI_MAX_ALIGN_SIZE`).
+const NATURAL_ALIGNMENT: usize = 16;
+
+/// Whether memory of this layout is aligned without being told to. Asked for an alignment, mimalloc
+/// makes sizes above 1 KiB that are no power of two larger by it, and looks for their beginning when
+/// they are freed.
+fn is_natural(size: usize, alignment: usize) -> bool {
+    alignment <= NATURAL_ALIGNMENT && alignment <= size
+}
+
 #[expect(unsafe_code, reason = "an allocator is made of nothing else")]
-// SAFETY: every call goes on to mimalloc with the arguments it came with.
+// SAFETY: every call goes on to mimalloc with the arguments it came with. An alignment is left out only
+// where all memory has it. Whatever function memory came from, `mi_free` and both kinds of `mi_realloc`
+// take it.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise.
-        let pointer = unsafe { MiMalloc.alloc(layout) };
+        let (size, alignment) = (layout.size(), layout.align());
+        let pointer = if is_natural(size, alignment) {
+            // SAFETY: any size may be asked for.
+            unsafe { mi_malloc(size) }
+        } else {
+            // SAFETY: the alignment is that of a layout.
+            unsafe { mi_malloc_aligned(size, alignment) }
+        };
         if !pointer.is_null() {
-            count(layout.size().cast_signed());
+            count(size.cast_signed());
         }
-        pointer
+        pointer.cast()
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise.
-        let pointer = unsafe { MiMalloc.alloc_zeroed(layout) };
+        let (size, alignment) = (layout.size(), layout.align());
+        let pointer = if is_natural(size, alignment) {
+            // SAFETY: any size may be asked for.
+            unsafe { mi_zalloc(size) }
+        } else {
+            // SAFETY: the alignment is that of a layout.
+            unsafe { mi_zalloc_aligned(size, alignment) }
+        };
         if !pointer.is_null() {
-            count(layout.size().cast_signed());
+            count(size.cast_signed());
         }
-        pointer
+        pointer.cast()
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise.
-        unsafe { MiMalloc.dealloc(pointer, layout) };
+        unsafe { mi_free(pointer.cast()) };
         count(-layout.size().cast_signed());
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller's promise.
-        let moved = unsafe { MiMalloc.realloc(pointer, layout, new_size) };
+        let alignment = layout.align();
+        let moved = if is_natural(new_size, alignment) {
+            // SAFETY: the caller's promise.
+            unsafe { mi_realloc(pointer.cast(), new_size) }
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { mi_realloc_aligned(pointer.cast(), new_size, alignment) }
+        };
         if !moved.is_null() {
             count(new_size.cast_signed() - layout.size().cast_signed());
         }
-        moved
+        moved.cast()
     }
 }
 
@@ -120,5 +153,38 @@ mod tests {
         assert_near(allocated_bytes(), before + SIZE);
         drop(zeroed);
         assert_near(allocated_bytes(), before);
+    }
+
+    /// Sizes of all classes, with every alignment, first and after growing and shrinking.
+    #[test]
+    fn memory_is_aligned_and_keeps_what_is_in_it() {
+        for alignment in (0..=12).map(|power| 1_usize << power) {
+            for size in (1..200).chain((1..80).map(|step| step * 613)) {
+                check_aligned(size, alignment);
+            }
+        }
+    }
+
+    #[expect(unsafe_code, reason = "calls an allocator")]
+    fn check_aligned(size: usize, alignment: usize) {
+        let layout = Layout::from_size_align(size, alignment).expect("small");
+        // SAFETY: sizes are not zero, each pointer is used with its own layout, within its size.
+        unsafe {
+            let zeroed = Allocator.alloc_zeroed(layout);
+            assert!(zeroed.addr().is_multiple_of(alignment), "{layout:?}");
+            assert!((0..size).all(|at| *zeroed.add(at) == 0), "{layout:?}");
+            let mut pointer = Allocator.alloc(layout);
+            pointer.write_bytes(7, size);
+            let mut now = layout;
+            for new_size in [size * 3, size.div_ceil(2)] {
+                pointer = Allocator.realloc(pointer, now, new_size);
+                assert!(pointer.addr().is_multiple_of(alignment), "{layout:?}");
+                let kept = now.size().min(new_size).min(size);
+                assert!((0..kept).all(|at| *pointer.add(at) == 7), "{layout:?}");
+                now = Layout::from_size_align(new_size, alignment).expect("small");
+            }
+            Allocator.dealloc(pointer, now);
+            Allocator.dealloc(zeroed, layout);
+        }
     }
 }
