@@ -27,8 +27,17 @@ pub(crate) struct Answer {
     pub(crate) content_type: Option<String>,
 }
 
-/// The headers of a job's requests.
-pub(crate) fn headers(options: &JobOptions, timeout_seconds: f64) -> HeaderMap {
+/// What `target` is asked, each time.
+pub(crate) fn request(options: &JobOptions, target: &Target) -> Result<Request, Error> {
+    let url = Url::parse(target.url())
+        .map_err(|err| Error::Request(format!("parse \"{}\": {err}", target.url())))?;
+    Ok(Request {
+        headers: headers(options, target.timeout().as_secs_f64()),
+        ..Request::get(url)
+    })
+}
+
+fn headers(options: &JobOptions, timeout_seconds: f64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let accept = exposition::negotiate::accept_header(&options.protocols, &options.escaping);
     if let Ok(accept) = HeaderValue::from_str(&accept) {
@@ -47,20 +56,13 @@ pub(crate) fn headers(options: &JobOptions, timeout_seconds: f64) -> HeaderMap {
     headers
 }
 
-/// Asks `target` and reads its answer.
+/// Asks, and reads the answer.
 pub(crate) async fn fetch(
     connection: &mut Connection,
-    target: &Target,
-    headers: &HeaderMap,
+    request: Request,
     body_size_limit: u64,
     deadline: Instant,
 ) -> Result<Answer, Error> {
-    let url = Url::parse(target.url())
-        .map_err(|err| Error::Request(format!("parse \"{}\": {err}", target.url())))?;
-    let request = Request {
-        headers: headers.clone(),
-        ..Request::get(url)
-    };
     let sent = connection.send(request, deadline).await;
     let mut response = sent.map_err(|err| Error::Request(err.to_string()))?;
     if response.status != StatusCode::OK {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use model::Timestamp;
 use parking_lot::Mutex;
-use stdx::pool::{Pool, PoolError};
+use stdx::pool::{Pool, Running};
 
 use crate::append::{self, Context, LoopState};
 use crate::error::Error;
@@ -68,6 +68,11 @@ impl Fetched {
 
     /// Appends it on a worker.
     pub(crate) async fn append(self, workers: &Pool) {
+        self.begin_to_append(workers).await.end().await;
+    }
+
+    /// Hands it to a worker, waiting while all are busy.
+    pub(crate) async fn begin_to_append(self, workers: &Pool) -> Appending {
         let Self {
             context,
             state,
@@ -83,40 +88,58 @@ impl Fetched {
                 append::scrape(context, state, answer, time, started);
             }
         });
-        if let Err(err) = outcome.await {
-            tracing::error!(
-                component = "scrape manager",
-                scrape_pool = %context.options.job_name,
-                target = %context.target.url(),
-                err = %err,
-                "Scrape worker failed"
-            );
-            context.target.report(LastScrape {
-                health: Health::Down,
-                error: Error::Worker(err.to_string()).to_string(),
-                time: Some(time),
-                duration: started.elapsed(),
-            });
+        Appending {
+            outcome: outcome.await,
+            context,
+            time,
+            started,
         }
     }
 }
 
-/// Runs `job` on a worker, waiting while all are busy.
+/// A scrape that a worker appends.
+pub(crate) struct Appending {
+    outcome: Running<()>,
+    context: Context,
+    time: Timestamp,
+    started: Instant,
+}
+
+impl Appending {
+    /// Waits until it is done.
+    pub(crate) async fn end(self) {
+        let Err(err) = self.outcome.await else { return };
+        tracing::error!(
+            component = "scrape manager",
+            scrape_pool = %self.context.options.job_name,
+            target = %self.context.target.url(),
+            err = %err,
+            "Scrape worker failed"
+        );
+        self.context.target.report(LastScrape {
+            health: Health::Down,
+            error: Error::Worker(err.to_string()).to_string(),
+            time: Some(self.time),
+            duration: self.started.elapsed(),
+        });
+    }
+}
+
+/// Hands `job` to a worker, waiting while all are busy.
 pub(crate) async fn on_worker<F>(
     workers: &Pool,
     context: &Context,
     state: &SharedState,
     job: F,
-) -> Result<(), PoolError>
+) -> Running<()>
 where
     F: Fn(&Context, &mut LoopState) + Clone + Send + 'static,
 {
     loop {
         let (context, state, job) = (context.clone(), state.clone(), job.clone());
-        let run = workers.run(move || job(&context, &mut state.lock()));
-        match run.await {
-            Err(PoolError::Full) => tokio::time::sleep(POOL_RETRY).await,
-            other => return other,
+        match workers.begin(move || job(&context, &mut state.lock())) {
+            Ok(running) => return running,
+            Err(_) => tokio::time::sleep(POOL_RETRY).await,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::append::{Context, Spare};
 use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::failure_log::FailureLog;
+use crate::fetch;
 use crate::fetched::SharedState;
 use crate::late_store::LateStore;
 use crate::metadata::Families;
@@ -294,12 +295,14 @@ impl ScrapePool {
             },
             state: state.unwrap_or_default(),
             connection: self.client.connection(),
+            request: fetch::request(&self.options, target),
             workers: self.shared.workers.clone(),
             early: self.shared.early.clone(),
             offset_seed: self.shared.offset_seed,
             timestamp_tolerance: self.shared.timestamp_tolerance,
             forced_error: self.forced_error.clone(),
             at_once: false,
+            appending: None,
         })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use http_client::Connection;
+use http_client::{Connection, Request};
 use model::Timestamp;
 use stdx::pool::Pool;
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use crate::append::{self, Context};
 use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::fetch::{self, Answer};
-use crate::fetched::{Begun, Fetched, SharedState, on_worker};
+use crate::fetched::{Appending, Begun, Fetched, SharedState, on_worker};
 use crate::offset;
 
 /// What a loop is to do.
@@ -40,6 +40,7 @@ pub(crate) struct ScrapeLoop {
     pub(crate) context: Context,
     pub(crate) state: SharedState,
     pub(crate) connection: Connection,
+    pub(crate) request: Result<Request, Error>,
     pub(crate) workers: Pool,
     pub(crate) early: Arc<EarlyScrapes>,
     pub(crate) offset_seed: u64,
@@ -49,6 +50,8 @@ pub(crate) struct ScrapeLoop {
     pub(crate) forced_error: Arc<ArcSwapOption<Error>>,
     /// Whether to begin at once instead of at the target's offset.
     pub(crate) at_once: bool,
+    /// The last scrape, as long as it was not asked for.
+    pub(crate) appending: Option<Appending>,
 }
 
 impl LoopHandle {
@@ -71,7 +74,20 @@ impl LoopHandle {
 }
 
 impl ScrapeLoop {
-    async fn run(mut self, mut commands: watch::Receiver<Command>) {
+    async fn run(mut self, commands: watch::Receiver<Command>) {
+        self.scrape_until_told(commands).await;
+        self.end_append().await;
+    }
+
+    /// Waits for the last scrape's samples, if a worker still appends them. Most of the time they are
+    /// long there when somebody asks, and the loop need not be woken for them.
+    async fn end_append(&mut self) {
+        if let Some(appending) = self.appending.take() {
+            appending.end().await;
+        }
+    }
+
+    async fn scrape_until_told(&mut self, mut commands: watch::Receiver<Command>) {
         let interval = self.context.target.interval();
         if !self.at_once {
             let hash = self.context.target.hash();
@@ -95,6 +111,7 @@ impl ScrapeLoop {
                     _ = commands.changed() => {}
                 }
             }
+            self.end_append().await;
             let command = *commands.borrow_and_update();
             match command {
                 // Who could command is gone: without this the loop would run on, and never wait.
@@ -152,24 +169,16 @@ impl ScrapeLoop {
             begun: Begun::At(started),
         };
         if let Some(fetched) = self.early.keep(fetched) {
-            fetched.append(&self.workers).await;
+            self.appending = Some(fetched.begin_to_append(&self.workers).await);
         }
         started
     }
 
     async fn fetch(&mut self) -> Result<Answer, Error> {
-        let timeout = self.context.target.timeout();
-        let headers = fetch::headers(&self.context.options, timeout.as_secs_f64());
-        let deadline = TokioInstant::now() + timeout;
+        let request = self.request.clone()?;
+        let deadline = TokioInstant::now() + self.context.target.timeout();
         let limit = self.context.options.body_size_limit;
-        fetch::fetch(
-            &mut self.connection,
-            &self.context.target,
-            &headers,
-            limit,
-            deadline,
-        )
-        .await
+        fetch::fetch(&mut self.connection, request, limit, deadline).await
     }
 
     /// Waits until another loop for this target would have scraped it twice, then ends its series
@@ -194,8 +203,8 @@ impl ScrapeLoop {
             _ = commands.wait_for(|command| *command == Command::StopSilently) => return,
         };
         let ending = move |context: &_, state: &mut _| append::end_of_run(context, state, time);
-        let outcome = on_worker(&self.workers, &self.context, &self.state, ending);
-        if let Err(err) = outcome.await {
+        let running = on_worker(&self.workers, &self.context, &self.state, ending).await;
+        if let Err(err) = running.await {
             tracing::error!(
                 component = "scrape manager",
                 scrape_pool = %self.context.options.job_name,

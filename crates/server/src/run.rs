@@ -8,6 +8,7 @@ use telemetry::logging;
 use crate::environment::Environment;
 use crate::flags::{Command, parse};
 use crate::identity;
+use crate::limits;
 use crate::monitor;
 use crate::not_built;
 use crate::settings::Settings;
@@ -54,7 +55,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
     };
     not_built::warn(&settings);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(settings.worker_threads)
+        .worker_threads(limits::network_threads(settings.worker_threads))
         .thread_name("async")
         .enable_all()
         .build();

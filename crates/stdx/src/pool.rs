@@ -8,8 +8,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::thread::{self, Thread};
 
 use futures_channel::oneshot;
@@ -48,6 +50,19 @@ pub struct Pool {
     queue: Arc<Open>,
 }
 
+/// The result of a queued job, once it has run. Nobody is woken for one that is not waited for.
+#[derive(Debug)]
+pub struct Running<T>(oneshot::Receiver<Result<T, PoolError>>);
+
+impl<T> Future for Running<T> {
+    type Output = Result<T, PoolError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = Pin::new(&mut self.0).poll(context);
+        result.map(|result| result.unwrap_or(Err(PoolError::Closed)))
+    }
+}
+
 /// The queue as long as somebody may add to it.
 struct Open(Arc<Queue>);
 
@@ -63,6 +78,8 @@ struct State {
     jobs: VecDeque<Job>,
     /// Workers that sleep, the latest last.
     idle: Vec<Arc<Sleeper>>,
+    /// Those who wait for room.
+    waiting: usize,
     closed: bool,
 }
 
@@ -110,8 +127,12 @@ impl Queue {
         loop {
             let mut state = self.lock();
             if let Some(job) = state.jobs.pop_front() {
+                // Telling nobody is a system call too.
+                let is_awaited = state.waiting > 0;
                 drop(state);
-                self.taken.notify_one();
+                if is_awaited {
+                    self.taken.notify_one();
+                }
                 job();
             } else if state.closed {
                 return;
@@ -186,28 +207,32 @@ impl Pool {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
+        let begun = self.begin(job);
+        async move { begun?.await }
+    }
+
+    /// As [`run`](Self::run), but says at once that the queue is full.
+    pub fn begin<T, F>(&self, job: F) -> Result<Running<T>, PoolError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
         let queue = &self.queue.0;
         let state = queue.lock();
-        let has_room = state.jobs.len() < queue.len_max;
-        if has_room {
-            Queue::add(
-                state,
-                Box::new(move || {
-                    let result = catch_unwind(AssertUnwindSafe(job))
-                        .map_err(|panic| PoolError::Panicked(panic_message(&*panic)));
-                    // The receiver may be gone: the caller lost interest.
-                    let _ = sender.send(result);
-                }),
-            );
+        if state.jobs.len() >= queue.len_max {
+            return Err(PoolError::Full);
         }
-        async move {
-            if has_room {
-                receiver.await.unwrap_or(Err(PoolError::Closed))
-            } else {
-                Err(PoolError::Full)
-            }
-        }
+        Queue::add(
+            state,
+            Box::new(move || {
+                let result = catch_unwind(AssertUnwindSafe(job))
+                    .map_err(|panic| PoolError::Panicked(panic_message(&*panic)));
+                // The receiver may be gone: the caller lost interest.
+                let _ = sender.send(result);
+            }),
+        );
+        Ok(Running(receiver))
     }
 
     /// Queues `job`, blocking while the queue is full, without waiting for its result. For threads
@@ -220,8 +245,10 @@ impl Pool {
         let queue = &self.queue.0;
         let mut state = queue.lock();
         while state.jobs.len() >= queue.len_max {
+            state.waiting += 1;
             let woken = queue.taken.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         Queue::add(
             state,
@@ -250,7 +277,7 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::sync::{Barrier, mpsc};
-    use std::task::{Context, Waker};
+    use std::task::Waker;
 
     use super::*;
 

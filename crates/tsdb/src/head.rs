@@ -20,6 +20,7 @@ pub(crate) mod select;
 pub(crate) mod series;
 mod snapshot;
 pub(crate) mod source;
+mod spare;
 pub(crate) mod stats;
 pub(crate) mod symbols;
 pub(crate) mod truncate;
@@ -45,6 +46,7 @@ use open_ranges::OpenRanges;
 use out_of_order::OutOfOrder;
 use postings::{Postings, Runs};
 use series::{ChunkEncodings, ChunkRules, SeriesTable};
+use spare::Spare;
 use symbols::Symbols;
 use visibility::Visibility;
 
@@ -102,6 +104,7 @@ pub(crate) struct Head {
     /// How appenders compress what they log.
     pub(crate) wal_compression: Compression,
     pub(crate) metrics: HeadMetrics,
+    spare: Spare,
 }
 
 /// Slots of removed series that somebody may still hold, by the commit number that all readers
@@ -148,6 +151,7 @@ impl Head {
             start_timestamps_as_zeros: false,
             wal_compression,
             metrics,
+            spare: Spare::default(),
         }
     }
 

@@ -164,7 +164,7 @@ impl AgentAppender {
             ));
         }
         if !self.samples.is_empty() {
-            records.push(encode_floats(&self.samples, store_starts));
+            records.push(encode_floats(self.samples.iter(), store_starts));
         }
         records.extend(encode_all_histograms(&self.histograms, store_starts));
         if !self.exemplars.is_empty() {

@@ -58,7 +58,7 @@ fn log_series(
         })
         .collect();
     if !samples.is_empty() {
-        records.push(encode_samples(&samples));
+        records.push(encode_samples(samples.iter()));
     }
     checkpoint.log(&records)
 }

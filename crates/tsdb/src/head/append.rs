@@ -11,6 +11,7 @@ use super::Head;
 use super::open_ranges::OpenRange;
 use super::out_of_order::Late;
 use super::series::{Appended, Fit, LastHistogram, SeriesState, StripCursor};
+use super::spare::Columns;
 use crate::exemplars::{ExemplarRing, Kept};
 use crate::wal;
 use crate::wal::record::{
@@ -57,6 +58,7 @@ impl HeadAppender {
             range.narrow(min_valid);
         }
         let head_max = head.max_time().unwrap_or(Timestamp::MIN);
+        let Columns { samples, pinned } = head.spare.take();
         Self {
             head,
             min_valid,
@@ -65,8 +67,8 @@ impl HeadAppender {
             is_zero_at_start: false,
             late: Vec::new(),
             range,
-            pinned: Vec::new(),
-            samples: Vec::new(),
+            pinned,
+            samples,
             histograms: Vec::new(),
             exemplars: Vec::new(),
             metadata: Vec::new(),
@@ -307,8 +309,8 @@ impl HeadAppender {
             records.push(encode_metadata(entries));
         }
         if !self.samples.is_empty() {
-            let samples: Vec<SampleEntry> = self.samples.iter().map(|(_, entry)| *entry).collect();
-            records.push(encode_floats(&samples, store_starts));
+            let samples = self.samples.iter().map(|(_, entry)| entry);
+            records.push(encode_floats(samples, store_starts));
         }
         if !self.histograms.is_empty() {
             let entries: Vec<_> = self
@@ -517,7 +519,10 @@ impl Tally {
 }
 
 /// A record of floats, with start timestamps if these are to be kept.
-pub(crate) fn encode_floats(samples: &[SampleEntry], store_starts: bool) -> Vec<u8> {
+pub(crate) fn encode_floats<'a>(
+    samples: impl ExactSizeIterator<Item = &'a SampleEntry>,
+    store_starts: bool,
+) -> Vec<u8> {
     if store_starts {
         encode_samples_v2(samples)
     } else {
@@ -692,6 +697,10 @@ impl Appender for HeadAppender {
 impl Drop for HeadAppender {
     fn drop(&mut self) {
         self.unpin();
+        self.head.spare.give_back(Columns {
+            samples: std::mem::take(&mut self.samples),
+            pinned: std::mem::take(&mut self.pinned),
+        });
         self.head.metrics.appenders_active.add(-1.0);
     }
 }

@@ -152,7 +152,7 @@ impl Pending {
         }
         let store_starts = head.rules().encodings.store_starts;
         if !self.samples.is_empty() {
-            records.push(encode_floats(&self.samples, store_starts));
+            records.push(encode_floats(self.samples.iter(), store_starts));
         }
         records.extend(encode_all_histograms(&self.histograms, store_starts));
         if records.is_empty() {

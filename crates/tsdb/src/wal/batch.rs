@@ -1,9 +1,16 @@
 //! Records of one transaction, compressed: the work that needs no lock on the log.
 
+use std::cell::RefCell;
+
 use super::{Compression, FLAG_SNAPPY, FLAG_ZSTD};
 
 /// Zstandard level: the log is written once and rarely read.
 const ZSTD_LEVEL: i32 = 1;
+
+thread_local! {
+    /// Its tables take 32 KiB, which a new one would fill with zeros.
+    static SNAPPY: RefCell<snap::raw::Encoder> = RefCell::new(snap::raw::Encoder::new());
+}
 
 /// Where a record ends in the batch's bytes, and how it is compressed.
 #[derive(Debug, Clone, Copy)]
@@ -30,31 +37,38 @@ impl Batch {
             compression,
             saved_bytes: 0,
         };
-        let mut snappy = snap::raw::Encoder::new();
-        for record in records {
-            batch.push(record, &mut snappy);
-        }
+        SNAPPY.with_borrow_mut(|snappy| {
+            for record in records {
+                batch.push(record, snappy);
+            }
+        });
         batch
     }
 
     fn push(&mut self, record: &[u8], snappy: &mut snap::raw::Encoder) {
+        let start = self.bytes.len();
         let compressed = match self.compression {
             Compression::None => None,
-            Compression::Snappy => snappy
-                .compress_vec(record)
-                .ok()
-                .map(|bytes| (bytes, FLAG_SNAPPY)),
-            Compression::Zstd => zstd::bulk::compress(record, ZSTD_LEVEL)
-                .ok()
-                .map(|bytes| (bytes, FLAG_ZSTD)),
-        };
-        let flags = match compressed.filter(|(bytes, _)| bytes.len() < record.len()) {
-            Some((bytes, flags)) => {
-                self.saved_bytes += record.len() - bytes.len();
+            Compression::Snappy => {
+                self.bytes
+                    .resize(start + snap::raw::max_compress_len(record.len()), 0);
+                let room = self.bytes.get_mut(start..).unwrap_or_default();
+                let made = snappy.compress(record, room).ok();
+                made.map(|len| (len, FLAG_SNAPPY))
+            }
+            Compression::Zstd => zstd::bulk::compress(record, ZSTD_LEVEL).ok().map(|bytes| {
                 self.bytes.extend_from_slice(&bytes);
+                (bytes.len(), FLAG_ZSTD)
+            }),
+        };
+        let flags = match compressed.filter(|(len, _)| *len < record.len()) {
+            Some((len, flags)) => {
+                self.saved_bytes += record.len() - len;
+                self.bytes.truncate(start + len);
                 flags
             }
             None => {
+                self.bytes.truncate(start);
                 self.bytes.extend_from_slice(record);
                 0
             }

@@ -108,7 +108,7 @@ fn records(step: &Step, shared: bool) -> Vec<Vec<u8>> {
                     });
                 }
             }
-            vec![encode_samples(&entries)]
+            vec![encode_samples(entries.iter())]
         }
         Step::Histograms(first, time) => {
             let entry = |series_ref| HistogramEntry {

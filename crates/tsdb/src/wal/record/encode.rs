@@ -17,10 +17,11 @@ pub fn encode_series<'a>(series: impl IntoIterator<Item = (u64, &'a Labels)>) ->
 }
 
 /// A samples record, of the first version: without start timestamps.
-pub fn encode_samples(samples: &[SampleEntry]) -> Vec<u8> {
+pub fn encode_samples<'a>(samples: impl ExactSizeIterator<Item = &'a SampleEntry>) -> Vec<u8> {
     let mut out = Vec::with_capacity(17 + samples.len() * 12);
     out.push(kind::SAMPLES);
-    let Some(first) = samples.first() else {
+    let mut samples = samples.peekable();
+    let Some(&first) = samples.peek() else {
         return out;
     };
     put_base(&mut out, first.series_ref, first.timestamp);
@@ -36,7 +37,7 @@ pub fn encode_samples(samples: &[SampleEntry]) -> Vec<u8> {
 }
 
 /// A samples record of the second version, with start timestamps.
-pub fn encode_samples_v2(samples: &[SampleEntry]) -> Vec<u8> {
+pub fn encode_samples_v2<'a>(samples: impl ExactSizeIterator<Item = &'a SampleEntry>) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + samples.len() * 14);
     out.push(kind::SAMPLES_V2);
     let mut framing = FramingV2::default();

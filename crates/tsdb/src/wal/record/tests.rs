@@ -79,7 +79,7 @@ fn samples() -> Vec<Vec<u8>> {
         .collect();
     let mut records = vec![
         encode_series([(7, &labels)]),
-        encode_samples(&entries),
+        encode_samples(entries.iter()),
         encode_tombstones(&[TombstoneEntry {
             series_ref: 1,
             mint: -5,
@@ -89,7 +89,7 @@ fn samples() -> Vec<Vec<u8>> {
         encode_metadata([(300, &metadata)]),
     ];
     records.extend(encode_histograms(&histograms));
-    records.push(encode_samples_v2(&entries));
+    records.push(encode_samples_v2(entries.iter()));
     records.extend(encode_histograms_v2(&histograms));
     records
 }
@@ -189,7 +189,7 @@ fn second_framing_has_the_bytes_of_the_format() {
         found,
         [(5, 100, 40), (6, 110, 40), (6, 120, 0), (5, 130, 43)]
     );
-    assert_eq!(encode_samples_v2(&samples), record);
+    assert_eq!(encode_samples_v2(samples.iter()), record);
 }
 
 #[test]
@@ -240,11 +240,11 @@ proptest! {
                 value: f64::from_bits(bits & !(1 << 52)),
             })
             .collect();
-        let second = decode(&encode_samples_v2(&entries));
+        let second = decode(&encode_samples_v2(entries.iter()));
         prop_assert_eq!(second, Ok(Record::Samples(entries.clone())));
         let without: Vec<_> =
             entries.iter().map(|entry| SampleEntry { start: 0, ..*entry }).collect();
-        prop_assert_eq!(decode(&encode_samples(&entries)), Ok(Record::Samples(without)));
+        prop_assert_eq!(decode(&encode_samples(entries.iter())), Ok(Record::Samples(without)));
     }
 
     #[test]
