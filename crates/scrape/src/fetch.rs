@@ -1,6 +1,7 @@
 //! The request to a target, and the bytes of its answer as they came. Network only: nothing here
 //! takes long, and what does (inflating, parsing) is done on the worker pool.
 
+use gocompat::quote::quote;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_client::{BodyError, Connection, Request};
@@ -55,8 +56,7 @@ pub(crate) async fn fetch(
     body_size_limit: u64,
     deadline: Instant,
 ) -> Result<Answer, Error> {
-    let url = Url::parse(target.url())
-        .map_err(|err| Error::Request(format!("parse \"{}\": {err}", target.url())))?;
+    let url = request_url(target.url())?;
     let request = Request {
         headers: headers.clone(),
         ..Request::get(url)
@@ -96,5 +96,15 @@ pub(crate) async fn fetch(
         body,
         gzip,
         content_type,
+    })
+}
+
+/// The URL as the HTTP client takes it; what it refuses is worded as the reference does where that
+/// refuses it too.
+fn request_url(text: &str) -> Result<Url, Error> {
+    Url::parse(text).map_err(|err| {
+        let reason = gocompat::url::parse(text).err();
+        let reason = reason.map(|reason| reason.to_string());
+        Error::Request(reason.unwrap_or_else(|| format!("parse {}: {err}", quote(text))))
     })
 }

@@ -10,6 +10,7 @@ use stdx::pool::{Pool, PoolError};
 use crate::append::{self, Context, LoopState};
 use crate::error::Error;
 use crate::fetch::Answer;
+use crate::history::PastScrape;
 use crate::target::{Health, LastScrape};
 
 /// How long to wait before offering work to a full pool again.
@@ -91,12 +92,15 @@ impl Fetched {
                 err = %err,
                 "Scrape worker failed"
             );
-            context.target.report(LastScrape {
+            let duration = started.elapsed();
+            let last = LastScrape {
                 health: Health::Down,
                 error: Error::Worker(err.to_string()).to_string(),
                 time: Some(time),
-                duration: started.elapsed(),
-            });
+                duration,
+            };
+            let past = PastScrape::new(time, duration);
+            context.target.report(last, past);
         }
     }
 }
