@@ -1,4 +1,5 @@
-//! JSON as Go's `encoding/json` reads it into a `map[string]string`, with that package's errors.
+//! JSON as Go's `encoding/json` reads it into a `map[string]string`, with that package's errors as they
+//! are up to Go 1.26; a peer built with 1.27 words a few of them otherwise.
 //!
 //! As there, the whole text is checked before any of it is used, so that an error of form comes
 //! before one of type.

@@ -81,7 +81,7 @@ impl Settings {
         let first = listen_addresses.first().map_or("", String::as_str);
         let given = flags.text("web.external-url").to_owned();
         let external_url = external_url(&given, first)
-            .or_else(|text| refuse(2, format!("parse external URL {}: {text}", quote(&given))))?;
+            .or_else(|text| refuse(2, format!("parse external URL {}: {text}\n", quote(&given))))?;
         let prefix = match flags.text("web.route-prefix") {
             "" => external_url.path.clone(),
             prefix => prefix.to_owned(),
@@ -92,7 +92,7 @@ impl Settings {
             refuse(
                 2,
                 format!(
-                    "could not compile CORS regex string {}: {err}",
+                    "could not compile CORS regex string {}: {err}\n",
                     quote(origin)
                 ),
             )
@@ -361,17 +361,17 @@ mod tests {
         refused(
             &["--web.external-url=\"http://x\""],
             2,
-            "parse external URL \"\\\"http://x\\\"\": URL must not begin or end with quotes",
+            "parse external URL \"\\\"http://x\\\"\": URL must not begin or end with quotes\n",
         );
         refused(
             &["--web.external-url=http://%zz"],
             2,
-            "parse external URL \"http://%zz\": parse \"http://%zz\": invalid URL escape \"%zz\"",
+            "parse external URL \"http://%zz\": parse \"http://%zz\": invalid URL escape \"%zz\"\n",
         );
         refused(
             &["--web.listen-address=127.0.0.1"],
             2,
-            "parse external URL \"\": address 127.0.0.1: missing port in address",
+            "parse external URL \"\": address 127.0.0.1: missing port in address\n",
         );
         refused(
             &["--auto-gomemlimit.ratio=2"],

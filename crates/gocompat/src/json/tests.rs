@@ -1,3 +1,5 @@
+//! What is read, and what is said of what is not.
+
 use proptest::prelude::*;
 
 use super::*;
