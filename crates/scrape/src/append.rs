@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use exposition::ParserOptions;
+use exposition::{Format, ParserOptions};
 use model::Timestamp;
 use model::staleness::STALE_NAN;
 use parking_lot::Mutex;
@@ -22,6 +22,7 @@ use crate::cache::{Cache, Scan, Scratch};
 use crate::error::Error;
 use crate::failure_log::FailureLog;
 use crate::fetch::Answer;
+use crate::history::PastScrape;
 use crate::metadata::Families;
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
@@ -149,12 +150,26 @@ struct Scraped<'a> {
     time: Timestamp,
 }
 
-/// How many samples there were.
+/// As what a body was read, and how many samples there were.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
+    format: Option<Format>,
     scraped: usize,
     after_relabelling: usize,
     series_added: usize,
+}
+
+impl Counts {
+    fn remembered(&self, time: Timestamp, duration: Duration) -> PastScrape {
+        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        PastScrape {
+            scraped: small(self.scraped),
+            after_relabelling: small(self.after_relabelling),
+            series_added: small(self.series_added),
+            format: self.format,
+            ..PastScrape::new(time, duration)
+        }
+    }
 }
 
 /// Appends what a scrape at `time` brought, and reports it. `started` is when it was begun.
@@ -172,6 +187,7 @@ pub(crate) fn scrape(
     };
     let mut tools = context.spare.take();
     let Tools { inflater, desk, .. } = &mut tools;
+    let compressed = answer.as_ref().is_ok_and(|answer| answer.gzip);
     let body = answer.and_then(|answer| {
         let limit = context.options.body_size_limit;
         let bytes = inflater.uncompressed(answer.body, answer.gzip, limit)?;
@@ -211,15 +227,23 @@ pub(crate) fn scrape(
     report.series_added = counts.series_added;
     finish(context, state, appender, Some(&report), time);
     let metadata = context.target.metadata_map();
-    let bytes =
-        state.cache.heap_bytes() + state.synthesis.heap_bytes() + metadata.lock().heap_bytes();
-    state.counted.set(&context.metrics.cache_bytes, bytes);
-    context.target.report(LastScrape {
+    let last = LastScrape {
         health: if report.up { Health::Up } else { Health::Down },
         error: error.map_or_else(String::new, |err| err.to_string()),
         time: Some(time),
         duration,
-    });
+    };
+    let past = PastScrape {
+        compressed,
+        body_bytes: u32::try_from(report.body_bytes.max(0)).unwrap_or(u32::MAX),
+        ..counts.remembered(time, duration)
+    };
+    context.target.report(last, past);
+    let bytes = state.cache.heap_bytes()
+        + state.synthesis.heap_bytes()
+        + metadata.lock().heap_bytes()
+        + context.target.history_bytes();
+    state.counted.set(&context.metrics.cache_bytes, bytes);
     context
         .metrics
         .scrape_duration

@@ -1,6 +1,7 @@
 //! The request to a target, and the bytes of its answer as they came. Network only: nothing here
 //! takes long, and what does (inflating, parsing) is done on the worker pool.
 
+use gocompat::quote::quote;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_client::{BodyError, Connection, Request};
@@ -29,11 +30,9 @@ pub(crate) struct Answer {
 
 /// What `target` is asked, each time.
 pub(crate) fn request(options: &JobOptions, target: &Target) -> Result<Request, Error> {
-    let url = Url::parse(target.url())
-        .map_err(|err| Error::Request(format!("parse \"{}\": {err}", target.url())))?;
     Ok(Request {
         headers: headers(options, target.timeout().as_secs_f64()),
-        ..Request::get(url)
+        ..Request::get(request_url(target.url())?)
     })
 }
 
@@ -98,5 +97,15 @@ pub(crate) async fn fetch(
         body,
         gzip,
         content_type,
+    })
+}
+
+/// The URL as the HTTP client takes it; what it refuses is worded as the reference does where that
+/// refuses it too.
+fn request_url(text: &str) -> Result<Url, Error> {
+    Url::parse(text).map_err(|err| {
+        let reason = gocompat::url::parse(text).err();
+        let reason = reason.map(|reason| reason.to_string());
+        Error::Request(reason.unwrap_or_else(|| format!("parse {}: {err}", quote(text))))
     })
 }

@@ -10,6 +10,7 @@ use stdx::pool::{Pool, Running};
 use crate::append::{self, Context, LoopState};
 use crate::error::Error;
 use crate::fetch::Answer;
+use crate::history::PastScrape;
 use crate::target::{Health, LastScrape};
 
 /// How long to wait before offering work to a full pool again.
@@ -116,12 +117,15 @@ impl Appending {
             err = %err,
             "Scrape worker failed"
         );
-        self.context.target.report(LastScrape {
+        let duration = self.started.elapsed();
+        let last = LastScrape {
             health: Health::Down,
             error: Error::Worker(err.to_string()).to_string(),
             time: Some(self.time),
-            duration: self.started.elapsed(),
-        });
+            duration,
+        };
+        let past = PastScrape::new(self.time, duration);
+        self.context.target.report(last, past);
     }
 }
 

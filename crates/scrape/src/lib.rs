@@ -12,6 +12,7 @@
 //!   worker pool. `cache` knows the target's lines by hashes (`text_hash`); [`limits`] and `report`
 //!   are its parts.
 //! - `synthesis`: start timestamps for counters whose targets tell none.
+//! - [`history`]: what a target's last scrapes came to.
 //! - `failure_log`: a line for each scrape that failed, where the configuration wants it.
 //! - `metadata`: what targets say about their metric families; [`metrics`]: our own metrics.
 //!
@@ -31,6 +32,7 @@ mod failure_log;
 mod fetch;
 mod fetched;
 pub mod histograms;
+pub mod history;
 mod late_store;
 pub mod limits;
 pub mod manager;
@@ -47,6 +49,7 @@ mod text_hash;
 
 pub use error::Error;
 pub use histograms::HistogramSwitches;
+pub use history::PastScrape;
 pub use manager::{Manager, ManagerOptions};
 pub use metrics::Metrics;
 pub use options::JobOptions;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery::TargetSets;
+use http_client::Client;
 use model::Labels;
 use parking_lot::Mutex;
 use stdx::pool::Pool;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::early::EarlyScrapes;
 use crate::error::Error;
-use crate::failure_log::FailureLogs;
+use crate::failure_log::{FailureLog, FailureLogs};
 use crate::metrics::Metrics;
 use crate::options::JobOptions;
 use crate::pool::{ScrapePool, Shared};
@@ -51,8 +52,23 @@ pub struct Manager {
 
 struct Inner {
     shared: Shared,
-    pools: Mutex<BTreeMap<String, ScrapePool>>,
+    jobs: Mutex<Jobs>,
     failure_logs: Mutex<FailureLogs>,
+}
+
+/// All jobs.
+#[derive(Default)]
+struct Jobs {
+    pools: BTreeMap<String, ScrapePool>,
+    /// Jobs whose pool could not be set up; that is tried again whenever targets come.
+    waiting: BTreeMap<String, Waiting>,
+    offset_seed: u64,
+}
+
+/// What a pool is made of.
+struct Waiting {
+    options: JobOptions,
+    failure_log: Option<Arc<FailureLog>>,
 }
 
 impl std::fmt::Debug for Manager {
@@ -82,7 +98,7 @@ impl Manager {
         Self {
             inner: Arc::new(Inner {
                 shared,
-                pools: Mutex::default(),
+                jobs: Mutex::default(),
                 failure_logs: Mutex::default(),
             }),
         }
@@ -117,44 +133,41 @@ impl Manager {
     /// Makes exactly these jobs exist; those that did not change go on undisturbed.
     /// `offset_seed` is [`crate::offset::seed`]. Call it inside the async runtime.
     ///
-    /// All jobs are applied as far as possible; the error names the first one that failed.
+    /// If a job that exists cannot take its new settings, nothing changes; the error is of the first one
+    /// of these. A new job whose client cannot be set up is no error, as in the reference: that is
+    /// tried again, and told, when its targets are known.
     pub fn apply_config(&self, jobs: Vec<JobOptions>, offset_seed: u64) -> Result<(), Error> {
         let mut logs = self.inner.failure_logs.lock();
         let files = jobs
             .iter()
             .map(|options| options.failure_log_file.as_path());
         logs.open(files.filter(|file| !file.as_os_str().is_empty()))?;
-        let mut pools = self.inner.pools.lock();
-        let mut before = std::mem::take(&mut *pools);
-        let mut failure = Ok(());
+        let mut applied = self.inner.jobs.lock();
+        let mut clients = prepared(&applied.pools, &jobs)?;
+        applied.offset_seed = offset_seed;
+        applied.waiting.clear();
+        let mut before = std::mem::take(&mut applied.pools);
         for options in jobs {
             let job = options.job_name.clone();
             let failure_log = logs.get(&options.failure_log_file);
-            let pool = match before.remove(&job) {
-                Some(mut pool) => {
-                    let reloaded = pool.reload(options, offset_seed, failure_log);
-                    reloaded.map(|()| pool)
+            if let Some(mut pool) = before.remove(&job) {
+                pool.set_offset_seed(offset_seed);
+                if let Some(client) = clients.remove(&job) {
+                    pool.reload(options, client, failure_log);
                 }
-                None => {
-                    let shared = Shared {
-                        offset_seed,
-                        ..self.inner.shared.clone()
-                    };
-                    ScrapePool::new(shared, options, failure_log)
-                }
+                applied.pools.insert(job, pool);
+                continue;
+            }
+            let waiting = Waiting {
+                options,
+                failure_log,
             };
-            match pool {
+            match self.new_pool(&waiting, offset_seed) {
                 Ok(pool) => {
-                    pools.insert(job, pool);
+                    applied.pools.insert(job, pool);
                 }
-                Err(err) => {
-                    tracing::error!(
-                        component = "scrape manager",
-                        scrape_pool = %job,
-                        err = %err,
-                        "error reloading scrape pool"
-                    );
-                    failure = failure.and(Err(err));
+                Err(_) => {
+                    applied.waiting.insert(job, waiting);
                 }
             }
         }
@@ -162,15 +175,40 @@ impl Manager {
             pool.stop();
             pool.unexpose();
         }
-        failure
+        Ok(())
+    }
+
+    fn new_pool(&self, waiting: &Waiting, offset_seed: u64) -> Result<ScrapePool, Error> {
+        let shared = Shared {
+            offset_seed,
+            ..self.inner.shared.clone()
+        };
+        let Waiting {
+            options,
+            failure_log,
+        } = waiting;
+        ScrapePool::new(shared, options.clone(), failure_log.clone())
     }
 
     /// Takes over what discovery found.
     pub fn apply_targets(&self, sets: TargetSets) {
-        let mut pools = self.inner.pools.lock();
+        let mut jobs = self.inner.jobs.lock();
         for (job, groups) in sets {
+            if let Some(waiting) = jobs.waiting.get(&job) {
+                match self.new_pool(waiting, jobs.offset_seed) {
+                    Ok(pool) => {
+                        jobs.waiting.remove(&job);
+                        jobs.pools.insert(job.clone(), pool);
+                    }
+                    Err(err) => {
+                        self.inner.shared.metrics.pools.inc();
+                        self.inner.shared.metrics.pools_failed.inc();
+                        tell(&job, &err, "error creating new scrape pool");
+                    }
+                }
+            }
             // Discovery may still know a job that is gone, or know one before we do.
-            if let Some(pool) = pools.get_mut(&job) {
+            if let Some(pool) = jobs.pools.get_mut(&job) {
                 pool.sync(groups);
             }
         }
@@ -185,29 +223,30 @@ impl Manager {
 
     /// Stops all loops. Series do not end: another server start goes on with them.
     pub fn stop(&self) {
-        for pool in self.inner.pools.lock().values_mut() {
+        for pool in self.inner.jobs.lock().pools.values_mut() {
             pool.stop();
         }
     }
 
     /// Names of all jobs, sorted.
     pub fn scrape_pools(&self) -> Vec<String> {
-        self.inner.pools.lock().keys().cloned().collect()
+        self.inner.jobs.lock().pools.keys().cloned().collect()
     }
 
     /// Settings of a job.
     pub fn pool_options(&self, job: &str) -> Option<Arc<JobOptions>> {
         self.inner
-            .pools
+            .jobs
             .lock()
+            .pools
             .get(job)
             .map(|pool| pool.options().clone())
     }
 
     /// Targets that are scraped, by job.
     pub fn targets_active(&self) -> BTreeMap<String, Vec<Arc<Target>>> {
-        let pools = self.inner.pools.lock();
-        pools
+        let jobs = self.inner.jobs.lock();
+        jobs.pools
             .iter()
             .map(|(job, pool)| (job.clone(), pool.active_targets()))
             .collect()
@@ -215,8 +254,8 @@ impl Manager {
 
     /// Labels before relabelling of targets that relabelling dropped, by job; as many as are kept.
     pub fn targets_dropped(&self) -> BTreeMap<String, Vec<Labels>> {
-        let pools = self.inner.pools.lock();
-        pools
+        let jobs = self.inner.jobs.lock();
+        jobs.pools
             .iter()
             .map(|(job, pool)| (job.clone(), pool.dropped_targets().to_vec()))
             .collect()
@@ -224,8 +263,8 @@ impl Manager {
 
     /// Number of targets that relabelling dropped, by job.
     pub fn targets_dropped_counts(&self) -> BTreeMap<String, usize> {
-        let pools = self.inner.pools.lock();
-        pools
+        let jobs = self.inner.jobs.lock();
+        jobs.pools
             .iter()
             .map(|(job, pool)| (job.clone(), pool.dropped_count()))
             .collect()
@@ -241,4 +280,33 @@ impl Manager {
             metrics.metadata_bytes.with(&[&job]).set(bytes as f64);
         }
     }
+}
+
+/// The clients of pools that get new settings. All are tried, so that the log names all that fail.
+fn prepared(
+    pools: &BTreeMap<String, ScrapePool>,
+    jobs: &[JobOptions],
+) -> Result<BTreeMap<String, Client>, Error> {
+    let mut clients = BTreeMap::new();
+    let mut failure = Ok(());
+    for options in jobs {
+        let Some(pool) = pools.get(&options.job_name) else {
+            continue;
+        };
+        match pool.prepare_reload(options) {
+            Ok(None) => {}
+            Ok(Some(client)) => {
+                clients.insert(options.job_name.clone(), client);
+            }
+            Err(err) => {
+                tell(&options.job_name, &err, "error reloading scrape pool");
+                failure = failure.and(Err(err));
+            }
+        }
+    }
+    failure.map(|()| clients)
+}
+
+fn tell(job: &str, err: &Error, what: &str) {
+    tracing::error!(component = "scrape manager", scrape_pool = %job, err = %err, "{what}");
 }

@@ -159,7 +159,7 @@ impl Metrics {
             ),
             cache_bytes: registry.gauge(
                 "ferula_scrape_cache_memory_bytes",
-                "Bytes of memory that the known lines and metric families of all targets take.",
+                "Bytes of memory that the known lines, metric families and past scrapes of all targets take.",
             ),
             kept_bytes: registry.gauge(
                 "ferula_scrape_kept_bytes",

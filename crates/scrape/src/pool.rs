@@ -70,9 +70,8 @@ impl ScrapePool {
         options: JobOptions,
         failure_log: Option<Arc<FailureLog>>,
     ) -> Result<Self, Error> {
+        let client = client(&shared, &options)?;
         shared.metrics.pools.inc();
-        let client =
-            client(&shared, &options).inspect_err(|_| shared.metrics.pools_failed.inc())?;
         let pool = Self {
             shared,
             options: Arc::new(options),
@@ -94,22 +93,32 @@ impl ScrapePool {
         &self.options
     }
 
-    /// Takes new settings. Targets that stay keep what is known of their lines, as far as it still
-    /// holds.
+    /// What new settings need before they can be taken; `None` if they are the old ones.
+    pub(crate) fn prepare_reload(&self, options: &JobOptions) -> Result<Option<Client>, Error> {
+        if *self.options == *options {
+            return Ok(None);
+        }
+        let metrics = &self.shared.metrics;
+        metrics.pool_reloads.inc();
+        client(&self.shared, options)
+            .inspect_err(|_| metrics.pool_reloads_failed.inc())
+            .map(Some)
+    }
+
+    /// Loops that start from now on have another offset.
+    pub(crate) fn set_offset_seed(&mut self, offset_seed: u64) {
+        self.shared.offset_seed = offset_seed;
+    }
+
+    /// Takes new settings and the client that [`prepare_reload`](Self::prepare_reload) made of them.
+    /// Targets that stay keep what is known of their lines, as far as it still holds.
     pub(crate) fn reload(
         &mut self,
         options: JobOptions,
-        offset_seed: u64,
+        client: Client,
         failure_log: Option<Arc<FailureLog>>,
-    ) -> Result<(), Error> {
-        self.shared.offset_seed = offset_seed;
-        if *self.options == options {
-            return Ok(());
-        }
+    ) {
         let started = Instant::now();
-        self.shared.metrics.pool_reloads.inc();
-        let client = client(&self.shared, &options)
-            .inspect_err(|_| self.shared.metrics.pool_reloads_failed.inc())?;
         let share = self.options.shares_cache_with(&options);
         self.client = client;
         self.failure_log = failure_log;
@@ -142,7 +151,6 @@ impl ScrapePool {
             .reload_length
             .with(&[&interval])
             .observe(seconds);
-        Ok(())
     }
 
     /// Makes exactly the targets of `groups` scraped.

@@ -1,11 +1,11 @@
 //! Targets: labels before and after relabelling, URL, state.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gocompat::quote::quote;
+use gocompat::url::{self, Part};
 use model::label_name::{
     ADDRESS, INSTANCE, JOB, META_PREFIX, METRICS_PATH, PARAM_PREFIX, RESERVED_PREFIX, SCHEME,
     SCRAPE_INTERVAL, SCRAPE_TIMEOUT, is_legacy_label_name,
@@ -14,6 +14,7 @@ use model::{Labels, LabelsBuilder, Metadata, Timestamp, relabel};
 use parking_lot::Mutex;
 
 use crate::histograms::HistogramSwitches;
+use crate::history::{History, PastScrape};
 use crate::metadata::TargetMetadata;
 use crate::offset::fnv1a;
 use crate::options::JobOptions;
@@ -72,6 +73,7 @@ pub struct Target {
 struct State {
     discovered: Option<Arc<Discovered>>,
     last: LastScrape,
+    history: History,
     metadata: Arc<Mutex<TargetMetadata>>,
 }
 
@@ -160,6 +162,16 @@ impl Target {
         &self.all_labels
     }
 
+    /// The scheme of its URL.
+    pub fn scheme(&self) -> &str {
+        self.all_labels.value_or_empty(SCHEME)
+    }
+
+    /// The host of its URL with the port, without escapes.
+    pub fn address(&self) -> &str {
+        self.all_labels.value_or_empty(ADDRESS)
+    }
+
     /// Where it is scraped.
     pub fn url(&self) -> &str {
         &self.url
@@ -204,6 +216,16 @@ impl Target {
         self.state.lock().last.clone()
     }
 
+    /// What the last scrapes came to, the newest first.
+    pub fn history(&self) -> Vec<PastScrape> {
+        self.state.lock().history.newest_first()
+    }
+
+    /// Bytes of memory that [`history`](Self::history) takes.
+    pub(crate) fn history_bytes(&self) -> usize {
+        self.state.lock().history.heap_bytes()
+    }
+
     /// Metadata of all metric families, sorted by name.
     pub fn metadata(&self) -> Vec<(String, Metadata)> {
         self.metadata_map().lock().all()
@@ -234,8 +256,12 @@ impl Target {
         self.state.lock().discovered = discovered;
     }
 
-    pub(crate) fn report(&self, last: LastScrape) {
-        self.state.lock().last = last;
+    /// Takes in what a scrape came to.
+    pub(crate) fn report(&self, last: LastScrape, mut past: PastScrape) {
+        past.up = last.health == Health::Up;
+        let mut state = self.state.lock();
+        state.history.push(past, &last.error);
+        state.last = last;
     }
 }
 
@@ -301,48 +327,33 @@ fn url(labels: &Labels, options: &JobOptions) -> String {
             }
         }
     }
-    let mut url = format!(
-        "{}://{}",
+    let mut text = String::new();
+    url::push_origin(
+        &mut text,
         labels.value_or_empty(SCHEME),
-        labels.value_or_empty(ADDRESS)
+        labels.value_or_empty(ADDRESS),
     );
     let path = labels.value_or_empty(METRICS_PATH);
     if !path.is_empty() && !path.starts_with('/') {
-        url.push('/');
+        text.push('/');
     }
-    escape(path, b"$&+,/:;=@", &mut url);
+    if path == "*" {
+        // Go escapes it everywhere but here.
+        text.push('*');
+    } else {
+        url::push_escaped(&mut text, path, Part::Path);
+    }
     let mut separator = '?';
     for (name, values) in params {
         for value in values {
-            url.push(separator);
+            text.push(separator);
             separator = '&';
-            escape_query(name, &mut url);
-            url.push('=');
-            escape_query(value, &mut url);
+            url::push_escaped(&mut text, name, Part::Query);
+            text.push('=');
+            url::push_escaped(&mut text, value, Part::Query);
         }
     }
-    url
-}
-
-fn escape_query(text: &str, out: &mut String) {
-    for (index, part) in text.split(' ').enumerate() {
-        if index > 0 {
-            out.push('+');
-        }
-        escape(part, b"", out);
-    }
-}
-
-/// Appends `text` with everything but letters, digits, `-_.~` and `plain` as `%XX`.
-fn escape(text: &str, plain: &[u8], out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || plain.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
+    text
 }
 
 /// A label set as texts show it: `{a="1", "b c"="2"}`.

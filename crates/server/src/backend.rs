@@ -41,7 +41,7 @@ pub(crate) fn new(
         per_step_stats: parts.settings.has_feature("promql-per-step-stats"),
         parser_options: engine.options().parser,
         engine: Arc::new(engine),
-        targets: Arc::new(Targets(parts.scraping.manager.clone())),
+        targets: Arc::new(Targets::of(&parts.scraping)),
         config_yaml: {
             let state = parts.state.clone();
             Box::new(move || state.yaml.read().clone())

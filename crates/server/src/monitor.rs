@@ -139,7 +139,12 @@ impl Parts {
         tracing::info!(filename = file, "Loading configuration file");
         let outcome = load_config(&self.settings)
             .map_err(|err| format!("couldn't load configuration (--config.file=\"{file}\"): {err}"))
-            .and_then(|config| self.apply(&config));
+            .and_then(|config| {
+                // The reference's sentence, and then the reason, for which it sends to the log.
+                let sentence = "one or more errors occurred while applying the new configuration";
+                let applied = self.apply(&config);
+                applied.map_err(|err| format!("{sentence} (--config.file=\"{file}\"): {err}"))
+            });
         if let Err(err) = &outcome {
             tracing::error!(err = %err, "Error reloading config");
             self.state.success.store(false, Ordering::Relaxed);
@@ -158,7 +163,7 @@ impl Parts {
             {
                 tracing::error!(err = %err, "Going back to the previous configuration failed");
             }
-            return Err(format!("failed to apply configuration: {err}"));
+            return Err(err);
         }
         self.store
             .set_exemplars_max(exemplars_max(&self.settings, config));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use config::Config;
 use discovery::metrics::{ManagerMetrics, ProviderMetrics};
 use discovery::providers::Environment;
+use parking_lot::RwLock;
 use scrape::JobOptions;
+use scrape::config::ScrapeConfig;
 use stdx::pool::Pool;
 use telemetry::Registry;
 use tokio::task::JoinHandle;
@@ -20,9 +22,14 @@ use crate::settings::{Settings, host_name};
 const KEPT_BYTES_MIN: u64 = 64 << 20;
 const KEPT_SHARE: u64 = 16;
 
+/// The jobs that are followed, as the configuration means them.
+pub(crate) type Sections = Arc<RwLock<Vec<ScrapeConfig>>>;
+
 /// The managers, and the task by which one follows the other.
 pub(crate) struct Scraping {
     pub(crate) manager: scrape::Manager,
+    /// What `manager` was told last.
+    pub(crate) sections: Sections,
     /// Where samples are brought into the store.
     pub(crate) append_pool: Pool,
     discovery: discovery::Manager,
@@ -66,6 +73,7 @@ impl Scraping {
         });
         let scraping = Self {
             manager,
+            sections: Sections::default(),
             append_pool,
             discovery,
             provider_metrics: ProviderMetrics::new(registry),
@@ -97,6 +105,7 @@ impl Scraping {
             .apply_config(options, seed)
             .map_err(|err| err.to_string())?;
         self.discovery.apply_config(providers.collect());
+        *self.sections.write() = sections;
         Ok(())
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use gocompat::quote::quote;
 use gocompat::regex::Regex;
+use gocompat::url::{self, Url};
 use remote::receive::Message;
 use telemetry::logging::{LogFormat, LogLevel};
-use url::Url;
 
 use crate::environment::{self, Environment};
 use crate::flags::{Flags, Value};
@@ -81,9 +81,9 @@ impl Settings {
         let first = listen_addresses.first().map_or("", String::as_str);
         let given = flags.text("web.external-url").to_owned();
         let external_url = external_url(&given, first)
-            .or_else(|text| refuse(2, format!("parse external URL {}: {text}", quote(&given))))?;
+            .or_else(|text| refuse(2, format!("parse external URL {}: {text}\n", quote(&given))))?;
         let prefix = match flags.text("web.route-prefix") {
-            "" => external_url.path().to_owned(),
+            "" => external_url.path.clone(),
             prefix => prefix.to_owned(),
         };
         let route_prefix = web::canonical_prefix(&prefix);
@@ -92,7 +92,7 @@ impl Settings {
             refuse(
                 2,
                 format!(
-                    "could not compile CORS regex string {}: {err}",
+                    "could not compile CORS regex string {}: {err}\n",
                     quote(origin)
                 ),
             )
@@ -283,9 +283,7 @@ fn resolve_retention(flags: &mut Flags) -> String {
 /// none behind.
 fn external_url(given: &str, listen_address: &str) -> Result<Url, String> {
     let text = if given.is_empty() {
-        let (_, port) = listen_address
-            .rsplit_once(':')
-            .ok_or_else(|| format!("address {listen_address}: missing port in address"))?;
+        let (_, port) = url::split_host_port(listen_address)?;
         format!("http://{}:{port}/", host_name())
     } else {
         given.to_owned()
@@ -294,25 +292,12 @@ fn external_url(given: &str, listen_address: &str) -> Result<Url, String> {
     if text.starts_with(is_quote) || text.ends_with(is_quote) {
         return Err("URL must not begin or end with quotes".to_owned());
     }
-    if let Some(at) = bad_escape(&text) {
-        let wrong: String = text.chars().skip(at).take(3).collect();
-        return Err(format!(
-            "parse {}: invalid URL escape {}",
-            quote(&text),
-            quote(&wrong)
-        ));
+    let mut url = url::parse(&text).map_err(|err| err.to_string())?;
+    url.path.truncate(url.path.trim_end_matches('/').len());
+    if !url.path.is_empty() && !url.path.starts_with('/') {
+        url.path.insert(0, '/');
     }
-    let mut url = Url::parse(&text).map_err(|err| format!("parse {}: {err}", quote(&text)))?;
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
     Ok(url)
-}
-
-/// Position of a percent sign that no two hexadecimal digits follow.
-fn bad_escape(text: &str) -> Option<usize> {
-    let chars: Vec<char> = text.chars().collect();
-    let is_digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_hexdigit);
-    (0..chars.len()).find(|&at| chars[at] == '%' && !(is_digit(at + 1) && is_digit(at + 2)))
 }
 
 /// This machine's name.
@@ -351,23 +336,24 @@ mod tests {
 
     #[test]
     fn external_url_and_prefix_follow_each_other() {
-        let check = |arguments: &[&str], url: &str, prefix: &str| {
+        let check = |arguments: &[&str], [scheme, host, path]: [&str; 3], prefix: &str| {
             let settings = settings(arguments).expect("fine");
-            assert_eq!(settings.external_url.as_str(), url, "{arguments:?}");
+            let url = &settings.external_url;
+            let parts = [&*url.scheme, &*url.host, &*url.path];
+            assert_eq!(parts, [scheme, host, path], "{arguments:?}");
             assert_eq!(settings.route_prefix, prefix, "{arguments:?}");
         };
-        let own = format!("http://{}:9090/", host_name().to_lowercase());
-        check(&[], &own, "/");
-        check(
-            &["--web.external-url=http://a/b/c/"],
-            "http://a/b/c",
-            "/b/c",
-        );
+        let own = format!("{}:9090", host_name());
+        check(&[], ["http", &own, ""], "/");
+        let given = "--web.external-url=http://A:80/b/c/";
+        check(&[given], ["http", "A:80", "/b/c"], "/b/c");
         check(
             &["--web.external-url=http://a/b", "--web.route-prefix=x/"],
-            "http://a/b",
+            ["http", "a", "/b"],
             "/x",
         );
+        check(&["--web.external-url=/p/"], ["", "", "/p"], "/p");
+        check(&["--web.external-url=p"], ["", "", "/p"], "/p");
     }
 
     #[test]
@@ -375,17 +361,17 @@ mod tests {
         refused(
             &["--web.external-url=\"http://x\""],
             2,
-            "parse external URL \"\\\"http://x\\\"\": URL must not begin or end with quotes",
+            "parse external URL \"\\\"http://x\\\"\": URL must not begin or end with quotes\n",
         );
         refused(
             &["--web.external-url=http://%zz"],
             2,
-            "parse external URL \"http://%zz\": parse \"http://%zz\": invalid URL escape \"%zz\"",
+            "parse external URL \"http://%zz\": parse \"http://%zz\": invalid URL escape \"%zz\"\n",
         );
         refused(
             &["--web.listen-address=127.0.0.1"],
             2,
-            "parse external URL \"\": address 127.0.0.1: missing port in address",
+            "parse external URL \"\": address 127.0.0.1: missing port in address\n",
         );
         refused(
             &["--auto-gomemlimit.ratio=2"],

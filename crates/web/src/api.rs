@@ -9,9 +9,11 @@ mod explain;
 mod labels;
 mod metadata;
 mod query;
+mod relabel_steps;
 mod series;
 mod status;
 mod syntax;
+mod target_history;
 mod target_list;
 
 use std::sync::Arc;
@@ -161,6 +163,8 @@ pub(crate) fn reads_storage(endpoint: Endpoint) -> bool {
             | Endpoint::Series
             | Endpoint::TsdbStatus
             | Endpoint::QueryExemplars
+            | Endpoint::RelabelSteps
+            | Endpoint::TargetHistory
             | Endpoint::DeleteSeries
             | Endpoint::CleanTombstones
             | Endpoint::Snapshot
@@ -183,7 +187,10 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         Endpoint::Metadata => metadata::by_metric(call, &mut out),
         Endpoint::TargetsMetadata => metadata::by_target(call, &mut out),
         Endpoint::Targets => target_list::targets(call, &mut out),
+        Endpoint::RelabelSteps => relabel_steps::steps(call, &mut out),
+        Endpoint::TargetHistory => target_history::histories(call, &mut out),
         Endpoint::ScrapePools => target_list::scrape_pools(call, &mut out),
+        Endpoint::ScrapePoolConfig => target_list::pool_config(call, &mut out),
         Endpoint::Config => status::config(call, &mut out),
         Endpoint::RuntimeInfo => status::runtime_info(call, &mut out),
         Endpoint::BuildInfo => status::build_info(call, &mut out),
@@ -192,7 +199,8 @@ pub(crate) fn answer(endpoint: Endpoint, call: &Call) -> (StatusCode, Vec<u8>) {
         Endpoint::DeleteSeries => admin::delete_series(call),
         Endpoint::CleanTombstones => admin::clean_tombstones(call),
         Endpoint::Snapshot => admin::snapshot(call, &mut out),
-        Endpoint::Root
+        Endpoint::OutsidePrefix
+        | Endpoint::Root
         | Endpoint::Graph
         | Endpoint::Page
         | Endpoint::Healthy

@@ -1,7 +1,7 @@
 //! Form values of a request: the query string, and for POST a urlencoded body, read as Go's
 //! `net/url` and `net/http` do.
 
-use gocompat::quote::quote;
+use gocompat::url::{self, Part};
 
 /// Parameters by name, body values before those of the query string.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -61,37 +61,10 @@ impl Form {
 
 /// Undoes query escaping; bytes that are no UTF-8 become replacement characters.
 fn unescape(text: &str) -> Result<String, String> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let digits = bytes.get(at + 1..at + 3);
-                let Some(value) = digits.and_then(hex_pair) else {
-                    let end = bytes.len().min(at + 3);
-                    let wrong = String::from_utf8_lossy(bytes.get(at..end).unwrap_or_default());
-                    return Err(format!("invalid URL escape {}", quote(&wrong)));
-                };
-                out.push(value);
-                at += 2;
-            }
-            byte => out.push(byte),
-        }
-        at += 1;
-    }
-    Ok(match String::from_utf8(out) {
+    url::unescape(text, Part::Query).map(|bytes| match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(err) => String::from_utf8_lossy(err.as_bytes()).into_owned(),
     })
-}
-
-/// The byte that two hexadecimal digits write.
-pub(crate) fn hex_pair(digits: &[u8]) -> Option<u8> {
-    let [high, low] = digits else { return None };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    Some((digit(high)? * 16 + digit(low)?) as u8)
 }
 
 #[cfg(test)]

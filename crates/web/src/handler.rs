@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use gocompat::regex::Regex;
+use gocompat::url::{self, Part, Url};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -25,6 +26,7 @@ use crate::encoding::Encoding;
 use crate::form::Form;
 use crate::metrics::Metrics;
 use crate::page;
+use crate::redirect;
 use crate::remote_read::{self, ReadEndpoint, ResponseBody, full};
 use crate::remote_write::{self, WriteReceiver};
 use crate::router::{self, Endpoint, Routed};
@@ -112,7 +114,7 @@ pub struct Options {
     /// In the form [`canonical_prefix`](crate::canonical_prefix) gives.
     pub route_prefix: String,
     /// URL by which the outside reaches us.
-    pub external_url: url::Url,
+    pub external_url: Url,
     /// Port of the first listener: targets on it are this server.
     pub listen_port: String,
     /// Anchored expression of the origins that may use the API.
@@ -290,7 +292,7 @@ impl Handler {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Some(path) = router::unescape_path(request.uri().path()) else {
+        let Ok(path) = url::unescape(request.uri().path(), Part::Path) else {
             return full(text(StatusCode::BAD_REQUEST, "400 Bad Request"));
         };
         let routed = router::find(&self.options.route_prefix, request.method(), &path);
@@ -314,14 +316,7 @@ impl Handler {
                 answer
             }
             Routed::Redirect { path, permanent } => {
-                let permanently = StatusCode::MOVED_PERMANENTLY;
-                let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-                let status = match (permanent, is_get) {
-                    (true, _) => permanently,
-                    (false, true) => StatusCode::FOUND,
-                    (false, false) => StatusCode::TEMPORARY_REDIRECT,
-                };
-                redirect(status, is_get, &path, query.as_deref())
+                redirect::to_path(request.method(), permanent, &path, query.as_deref())
             }
             Routed::Allowed(methods) => {
                 let mut answer = empty(StatusCode::OK);
@@ -360,19 +355,9 @@ impl Handler {
     {
         let query = request.uri().query();
         match endpoint {
-            Endpoint::Root => {
-                let path = format!("{}/query", self.options.route_prefix.trim_end_matches('/'));
-                redirect(StatusCode::FOUND, true, path.as_bytes(), None)
-            }
-            Endpoint::Graph => {
-                let path = format!("{}/query", self.options.route_prefix.trim_end_matches('/'));
-                redirect(
-                    StatusCode::FOUND,
-                    true,
-                    path.as_bytes(),
-                    Some(query.unwrap_or("")),
-                )
-            }
+            Endpoint::OutsidePrefix => redirect::to_text(&self.options.route_prefix),
+            Endpoint::Root => self.to_page(None),
+            Endpoint::Graph => self.to_page(Some(query.unwrap_or(""))),
             Endpoint::Page => with_type(
                 StatusCode::OK,
                 "text/html; charset=utf-8",
@@ -408,6 +393,16 @@ impl Handler {
             Endpoint::RemoteWrite => self.remote_write(request).await,
             _ => self.api(endpoint, parameter, request).await,
         }
+    }
+
+    /// Where the page of queries is for the outside, which may know us by another path.
+    fn to_page(&self, query: Option<&str>) -> Answer {
+        let mut text = format!("{}/query", self.options.external_url.path);
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        redirect::to_text(&text)
     }
 
     async fn remote_read<B>(&self, request: Request<B>) -> Response<ResponseBody>
@@ -676,7 +671,7 @@ pub(crate) fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str
         .unwrap_or("")
 }
 
-fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+pub(crate) fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
     // A value that cannot stand in a header is left out; ours all can.
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
@@ -689,7 +684,7 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
     answer
 }
 
-fn with_type(status: StatusCode, kind: &str, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn with_type(status: StatusCode, kind: &str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     set(answer.headers_mut(), header::CONTENT_TYPE, kind);
@@ -720,38 +715,6 @@ fn not_ready(readiness: Readiness) -> Answer {
     };
     let name = header::HeaderName::from_static("x-prometheus-stopping");
     set(answer.headers_mut(), name, stopping);
-    answer
-}
-
-/// A redirect as Go's `http.Redirect` writes it.
-fn redirect(status: StatusCode, with_body: bool, path: &[u8], query: Option<&str>) -> Answer {
-    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
-        .remove(b'/')
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~')
-        .remove(b'$')
-        .remove(b'&')
-        .remove(b'+')
-        .remove(b':')
-        .remove(b'=')
-        .remove(b'@')
-        .remove(b',')
-        .remove(b';');
-    let mut location = percent_encoding::percent_encode(path, KEPT).to_string();
-    if let Some(query) = query {
-        location.push('?');
-        location.push_str(query);
-    }
-    let mut answer = if with_body {
-        let reason = status.canonical_reason().unwrap_or("");
-        let body = format!("<a href=\"{}\">{reason}</a>.\n\n", page::escape(&location));
-        with_type(status, "text/html; charset=utf-8", body)
-    } else {
-        empty(status)
-    };
-    set(answer.headers_mut(), header::LOCATION, &location);
     answer
 }
 

@@ -18,6 +18,7 @@ pub mod listener;
 mod metrics;
 mod page;
 mod params;
+mod redirect;
 mod remote_read;
 mod remote_write;
 mod router;

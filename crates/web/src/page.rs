@@ -5,11 +5,6 @@ use crate::handler::{Handler, Readiness};
 /// The page as HTML.
 pub(crate) fn render(handler: &Handler) -> String {
     let options = handler.options();
-    let base = if options.route_prefix == "/" {
-        ""
-    } else {
-        options.route_prefix.as_str()
-    };
     let health = match handler.readiness() {
         Readiness::NotReady => "starting: the write-ahead log is being read",
         Readiness::Ready => "ready",
@@ -30,8 +25,7 @@ pub(crate) fn render(handler: &Handler) -> String {
     out.push_str("<h2>Links</h2>\n<ul>\n");
     for (path, text) in LINKS {
         out.push_str(&format!(
-            "<li><a href=\"{}{path}\">{}</a></li>\n",
-            escape(base),
+            "<li><a href=\"{path}\">{}</a></li>\n",
             escape(text)
         ));
     }
@@ -39,19 +33,20 @@ pub(crate) fn render(handler: &Handler) -> String {
     out
 }
 
+/// Relative to the page, which lies directly below the prefix that the reader sees.
 const LINKS: &[(&str, &str)] = &[
-    ("/api/v1/query?query=up", "Query: up"),
-    ("/api/v1/targets", "Targets"),
-    ("/api/v1/labels", "Label names"),
-    ("/api/v1/label/__name__/values", "Metric names"),
-    ("/api/v1/metadata", "Metric metadata"),
-    ("/api/v1/status/config", "Configuration"),
-    ("/api/v1/status/flags", "Flags"),
-    ("/api/v1/status/runtimeinfo", "Runtime information"),
-    ("/api/v1/status/buildinfo", "Build information"),
-    ("/metrics", "Own metrics"),
-    ("/-/healthy", "Health"),
-    ("/-/ready", "Readiness"),
+    ("api/v1/query?query=up", "Query: up"),
+    ("api/v1/targets", "Targets"),
+    ("api/v1/labels", "Label names"),
+    ("api/v1/label/__name__/values", "Metric names"),
+    ("api/v1/metadata", "Metric metadata"),
+    ("api/v1/status/config", "Configuration"),
+    ("api/v1/status/flags", "Flags"),
+    ("api/v1/status/runtimeinfo", "Runtime information"),
+    ("api/v1/status/buildinfo", "Build information"),
+    ("metrics", "Own metrics"),
+    ("-/healthy", "Health"),
+    ("-/ready", "Readiness"),
 ];
 
 fn targets(handler: &Handler, out: &mut String) {

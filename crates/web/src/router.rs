@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::form::hex_pair;
-
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Endpoint {
+    /// `/` where everything else lies below a prefix.
+    OutsidePrefix,
     Root,
     Graph,
     Page,
@@ -37,7 +37,10 @@ pub(crate) enum Endpoint {
     Metadata,
     Targets,
     TargetsMetadata,
+    RelabelSteps,
+    TargetHistory,
     ScrapePools,
+    ScrapePoolConfig,
     Config,
     RuntimeInfo,
     BuildInfo,
@@ -97,6 +100,9 @@ pub(crate) const MAIN: &[Route] = &[
     route("/-/quit", GET, Endpoint::LifecycleWrongMethod),
 ];
 
+/// What lies outside a route prefix.
+const OUTSIDE: Route = route("/", GET, Endpoint::OutsidePrefix);
+
 /// Routes below `/api/v1`.
 pub(crate) const API: &[Route] = &[
     route("/query", GET_POST, Endpoint::Query),
@@ -117,7 +123,10 @@ pub(crate) const API: &[Route] = &[
     route("/metadata", GET, Endpoint::Metadata),
     route("/targets", GET, Endpoint::Targets),
     route("/targets/metadata", GET, Endpoint::TargetsMetadata),
+    route("/targets/relabel_steps", GET, Endpoint::RelabelSteps),
+    route("/ferula/target_history", GET, Endpoint::TargetHistory),
     route("/scrape_pools", GET, Endpoint::ScrapePools),
+    route("/scrape_pools/config", GET, Endpoint::ScrapePoolConfig),
     route("/status/config", GET, Endpoint::Config),
     route("/status/runtimeinfo", GET, Endpoint::RuntimeInfo),
     route("/status/buildinfo", GET, Endpoint::BuildInfo),
@@ -161,23 +170,6 @@ pub fn canonical_prefix(prefix: &str) -> String {
     format!("/{}", prefix.trim_matches('/'))
 }
 
-/// Undoes percent escapes of a path; `None` if one is broken.
-pub(crate) fn unescape_path(path: &str) -> Option<Vec<u8>> {
-    let bytes = path.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'%' {
-            out.push(hex_pair(bytes.get(at + 1..at + 3)?)?);
-            at += 3;
-        } else {
-            out.push(byte);
-            at += 1;
-        }
-    }
-    Some(out)
-}
-
 /// Finds what answers `method` at the unescaped `path`, with routes below `prefix`
 /// (see [`canonical_prefix`]).
 pub(crate) fn find(prefix: &str, method: &Method, path: &[u8]) -> Routed {
@@ -189,91 +181,113 @@ pub(crate) fn find(prefix: &str, method: &Method, path: &[u8]) -> Routed {
         };
     }
     let prefix = prefix.trim_end_matches('/').as_bytes();
-    let Some(below) = path
+    let in_api = path
         .strip_prefix(prefix)
-        .filter(|rest| rest.first() == Some(&b'/'))
-    else {
-        // `/` leads to the prefix, and that to itself with a slash.
-        return if path == b"/" {
-            Routed::Redirect {
-                path: prefix.to_vec(),
-                permanent: false,
-            }
-        } else if path == prefix {
-            Routed::Redirect {
-                path: [prefix, b"/"].concat(),
-                permanent: true,
-            }
-        } else {
-            Routed::NotFound
-        };
-    };
-    if below == b"/api/v1" {
-        return Routed::Redirect {
+        .and_then(|below| below.strip_prefix(b"/api/v1"));
+    match in_api {
+        Some(b"") => Routed::Redirect {
             path: [path, b"/"].concat(),
             permanent: true,
-        };
-    }
-    match below.strip_prefix(b"/api/v1") {
-        Some(rest) if rest.first() == Some(&b'/') => lookup(API, b"", "/api/v1", method, rest),
-        _ => lookup(MAIN, prefix, "", method, below),
+        },
+        Some(rest) if rest.first() == Some(&b'/') => {
+            let tree = Tree {
+                routes: API,
+                prefix: b"",
+                label_prefix: "/api/v1",
+            };
+            tree.lookup(method, rest)
+        }
+        _ => {
+            let tree = Tree {
+                routes: MAIN,
+                prefix,
+                label_prefix: "",
+            };
+            tree.lookup(method, path)
+        }
     }
 }
 
-fn lookup(
+/// Routes that know of each other.
+struct Tree<'a> {
     routes: &'static [Route],
-    prefix: &[u8],
-    label_prefix: &str,
-    method: &Method,
-    path: &[u8],
-) -> Routed {
-    let of_method = || routes.iter().filter(|route| route.methods.contains(method));
-    for route in of_method() {
-        if let Some(parameter) = matches(route.pattern, path, false) {
-            let label = format!("{label_prefix}{}", route.pattern);
-            return Routed::Endpoint(route.endpoint, label, parameter.to_vec());
-        }
+    /// Before all patterns; empty for none.
+    prefix: &'a [u8],
+    /// Before patterns in the `handler` label of our metrics.
+    label_prefix: &'static str,
+}
+
+impl Tree<'_> {
+    /// All routes with what comes before their patterns.
+    fn routes(&self) -> impl Iterator<Item = (&[u8], &'static Route)> {
+        let outside = Some((&b""[..], &OUTSIDE)).filter(|_| !self.prefix.is_empty());
+        let inside = self.routes.iter().map(|route| (self.prefix, route));
+        inside.chain(outside)
     }
-    if path != b"/" {
-        let other = toggle_slash(path);
-        for (candidate, fold) in [(&other[..], false), (path, true), (&other[..], true)] {
-            if let Some(route) =
-                of_method().find(|route| matches(route.pattern, candidate, fold).is_some())
-            {
-                let mut target = prefix.to_vec();
-                target.extend(spelled_as(route.pattern, candidate));
-                return Routed::Redirect {
-                    path: target,
-                    permanent: *method == Method::GET,
-                };
+
+    fn lookup(&self, method: &Method, path: &[u8]) -> Routed {
+        let of_method = || {
+            self.routes()
+                .filter(|(_, route)| route.methods.contains(method))
+        };
+        for (prefix, route) in of_method() {
+            if let Some(parameter) = matches(prefix, route.pattern, path, false) {
+                let label = format!("{}{}", self.label_prefix, route.pattern);
+                return Routed::Endpoint(route.endpoint, label, parameter.to_vec());
             }
         }
+        if path != b"/" {
+            let other = toggle_slash(path);
+            for (candidate, fold) in [(&other[..], false), (path, true), (&other[..], true)] {
+                let found = of_method().find(|(prefix, route)| {
+                    matches(prefix, route.pattern, candidate, fold).is_some()
+                });
+                if let Some((prefix, route)) = found {
+                    let below = candidate.get(prefix.len()..).unwrap_or_default();
+                    let mut target = prefix.to_vec();
+                    target.extend(spelled_as(route.pattern, below));
+                    return Routed::Redirect {
+                        path: target,
+                        permanent: *method == Method::GET,
+                    };
+                }
+            }
+        }
+        self.refusal(method, path)
     }
-    let mut allowed: Vec<&str> = routes
-        .iter()
-        .filter(|route| matches(route.pattern, path, false).is_some())
-        .flat_map(|route| route.methods.iter().map(Method::as_str))
-        .filter(|name| *name != "OPTIONS")
-        .collect();
-    if allowed.is_empty() {
-        return Routed::NotFound;
-    }
-    allowed.push("OPTIONS");
-    allowed.sort_unstable();
-    allowed.dedup();
-    let allowed = allowed.join(", ");
-    if *method == Method::OPTIONS {
-        Routed::Allowed(allowed)
-    } else {
-        Routed::MethodNotAllowed(allowed)
+
+    /// What a path without a route of this method gets.
+    fn refusal(&self, method: &Method, path: &[u8]) -> Routed {
+        let mut allowed: Vec<&str> = self
+            .routes()
+            .filter(|(prefix, route)| matches(prefix, route.pattern, path, false).is_some())
+            .flat_map(|(_, route)| route.methods.iter().map(Method::as_str))
+            .filter(|name| *name != "OPTIONS")
+            .collect();
+        if allowed.is_empty() {
+            return Routed::NotFound;
+        }
+        allowed.push("OPTIONS");
+        allowed.sort_unstable();
+        allowed.dedup();
+        let allowed = allowed.join(", ");
+        if *method == Method::OPTIONS {
+            Routed::Allowed(allowed)
+        } else {
+            Routed::MethodNotAllowed(allowed)
+        }
     }
 }
 
-/// What `:name` stands for (empty if the pattern has none) if the path fits; with `fold`, letter
-/// case of the fixed segments does not matter.
-fn matches<'p>(pattern: &str, path: &'p [u8], fold: bool) -> Option<&'p [u8]> {
+/// What `:name` stands for (empty if the pattern has none) if the path is `prefix` and then fits the
+/// pattern; with `fold`, letter case of the fixed segments does not matter.
+fn matches<'p>(prefix: &[u8], pattern: &str, path: &'p [u8], fold: bool) -> Option<&'p [u8]> {
+    let (start, below) = path.split_at_checked(prefix.len())?;
+    if start != prefix && !(fold && start.eq_ignore_ascii_case(prefix)) {
+        return None;
+    }
     let mut parameter: &[u8] = b"";
-    let mut segments = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
+    let mut segments = below.strip_prefix(b"/")?.split(|byte| *byte == b'/');
     for expected in pattern.strip_prefix('/')?.split('/') {
         if expected.starts_with('*') {
             return Some(parameter);
@@ -323,7 +337,7 @@ fn toggle_slash(path: &[u8]) -> Vec<u8> {
 }
 
 /// The path without empty, `.` and `..` segments; a slash at its end stays.
-fn clean(path: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn clean(path: &[u8]) -> Cow<'_, [u8]> {
     let mut kept: Vec<&[u8]> = Vec::new();
     for segment in path.split(|byte| *byte == b'/') {
         match segment {
@@ -418,12 +432,17 @@ mod tests {
         );
         check("/p", Method::GET, "/metrics", Routed::NotFound);
         check("/p", Method::GET, "/px/metrics", Routed::NotFound);
-        let home = Routed::Redirect {
-            path: b"/p".to_vec(),
-            permanent: false,
-        };
-        check("/p", Method::GET, "/", home);
+        let outside = answers(Endpoint::OutsidePrefix, "/", "");
+        check("/p", Method::GET, "/", outside);
+        let get_only = || Routed::MethodNotAllowed("GET, OPTIONS".to_owned());
+        check("/p", Method::HEAD, "/", get_only());
+        check("/p", Method::POST, "/p/", get_only());
+        check("/p", Method::GET, "/p/", answers(Endpoint::Root, "/", ""));
         check("/p", Method::GET, "/p", moved("/p/"));
+        check("/p", Method::GET, "/P", moved("/p/"));
+        check("/p", Method::GET, "/P/Graph", moved("/p/graph"));
+        check("/p", Method::HEAD, "/p", Routed::NotFound);
+        check("/p", Method::GET, "/p/api/v1", moved("/p/api/v1/"));
         check("/p", Method::GET, "/p/metrics/", moved("/p/metrics"));
     }
 
@@ -502,13 +521,6 @@ mod tests {
         check("/", Method::POST, "/api/v1/nope", Routed::NotFound);
         check("/", Method::GET, "/api/v1/label/a", Routed::NotFound);
         check("/", Method::GET, "/API/v1/query", Routed::NotFound);
-    }
-
-    #[test]
-    fn escapes_of_paths() {
-        assert_eq!(unescape_path("/a%20b%ff"), Some(b"/a b\xff".to_vec()));
-        assert_eq!(unescape_path("/%zz"), None);
-        assert_eq!(unescape_path("/%4"), None);
     }
 
     #[test]

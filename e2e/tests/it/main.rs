@@ -14,3 +14,4 @@ mod kill;
 mod reload;
 mod side_by_side;
 mod swap;
+mod targets;

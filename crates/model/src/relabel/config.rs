@@ -10,11 +10,11 @@ yaml::record! {
     /// A rule as written.
     struct Written: "relabel.Config", open {
         source_labels: Option<Vec<String>> => omit "source_labels";
-        separator: String = DEFAULT_SEPARATOR.to_owned() => omit "separator";
+        separator: String = DEFAULT_SEPARATOR.to_owned() => keep "separator";
         regex: RelabelRegex => omit "regex";
         modulus: u64 => omit "modulus";
         target_label: String => omit "target_label";
-        replacement: String = DEFAULT_REPLACEMENT.to_owned() => omit "replacement";
+        replacement: String = DEFAULT_REPLACEMENT.to_owned() => keep "replacement";
         action: String = "replace".to_owned() => omit "action";
     }
 }
@@ -101,10 +101,7 @@ impl Yaml for RelabelRegex {
     }
 
     fn encode(&self) -> Tree {
-        match self.as_str() {
-            "" => Tree::Null,
-            text => Tree::Text(text.to_owned()),
-        }
+        Tree::Text(self.as_str().to_owned())
     }
 
     fn is_zero(&self) -> bool {
@@ -130,6 +127,12 @@ mod tests {
             yaml::to_text(&config.encode()),
             "source_labels: [a, b]\nseparator: ;\nregex: x.*\ntarget_label: t\nreplacement: $1\n\
              action: replace\n"
+        );
+        let config =
+            rule("{separator: '', regex: '', target_label: t, replacement: ''}").expect("valid");
+        assert_eq!(
+            yaml::to_text(&config.encode()),
+            "separator: \"\"\nregex: \"\"\ntarget_label: t\nreplacement: \"\"\naction: replace\n"
         );
     }
 

@@ -55,6 +55,7 @@ pub(super) fn ingest(
             "Invalid content type on scrape, using fallback setting."
         );
     }
+    counts.format = Some(choice.format);
     scan.reads(choice.format);
     columns.clear();
     let metadata = context.target.metadata_map();

@@ -2,16 +2,20 @@
 
 mod statistics;
 mod storage_endpoints;
+mod target_endpoints;
 
 use std::sync::atomic::AtomicBool;
 
+use model::relabel::{RelabelAction, RelabelConfig, RelabelRegex};
 use model::{Labels, Metadata, MetricType};
 use remote::receive::read::{ReadOptions, Reader};
 use storage::memory_store::MemoryStore;
 use storage::{Appendable, Batch, BatchTimes};
 
 use super::*;
-use crate::targets::{ActiveTarget, DroppedTarget, Health, TargetMetadata};
+use crate::targets::{
+    ActiveTarget, DroppedTarget, Health, PastScrape, TargetHistory, TargetMetadata,
+};
 
 struct Targets;
 
@@ -29,6 +33,8 @@ impl TargetSource for Targets {
             discovered_labels: labels(&[("__address__", "127.0.0.1:9090")]),
             labels: labels(&[("job", "p"), ("x", "<&>")]),
             pool: "p".to_owned(),
+            scheme: "http".to_owned(),
+            address: "127.0.0.1:9090".to_owned(),
             url: "http://127.0.0.1:9090/metrics".to_owned(),
             last_error: "<oh>".to_owned(),
             last_scrape: None,
@@ -67,6 +73,64 @@ impl TargetSource for Targets {
             families: families.collect(),
         }]
     }
+
+    fn histories(&self) -> BTreeMap<String, Vec<TargetHistory>> {
+        let history = TargetHistory {
+            pool: "p".to_owned(),
+            url: "http://127.0.0.1:9090/metrics".to_owned(),
+            labels: labels(&[("job", "p"), ("x", "<&>")]),
+            scrapes: vec![
+                past_scrape(Some("")),
+                past_scrape(Some("<oh>")),
+                past_scrape(None),
+            ],
+        };
+        BTreeMap::from([("p".to_owned(), vec![history])])
+    }
+
+    fn relabel_configs(&self, pool: &str) -> Option<Vec<RelabelConfig>> {
+        let rule = |action, regex: &str| RelabelConfig {
+            source_labels: Some(vec!["a".to_owned(), "b".to_owned()]),
+            regex: RelabelRegex::new(regex).expect("an expression"),
+            action,
+            ..RelabelConfig::default()
+        };
+        let hash = RelabelConfig {
+            modulus: 8,
+            target_label: "shard".to_owned(),
+            ..rule(RelabelAction::HashMod, "(.*)")
+        };
+        let map = RelabelConfig {
+            replacement: String::new(),
+            separator: String::new(),
+            ..RelabelConfig::default()
+        };
+        let drop = rule(RelabelAction::Drop, "<&>;2");
+        (pool == "p").then(|| vec![hash, map.clone(), drop, map])
+    }
+
+    fn pool_yaml(&self, pool: &str) -> Option<String> {
+        (pool == "p").then(|| "job_name: <p>\n".to_owned())
+    }
+}
+
+fn past_scrape(error: Option<&str>) -> PastScrape {
+    PastScrape {
+        time: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
+        seconds: 0.25,
+        health: if error == Some("") {
+            Health::Up
+        } else {
+            Health::Down
+        },
+        error: error.map(Into::into),
+        body_bytes: 7,
+        compressed: true,
+        format: "text",
+        samples: 3,
+        samples_after_relabelling: 2,
+        series_added: 1,
+    }
 }
 
 fn store() -> MemoryStore {
@@ -96,7 +160,10 @@ fn store() -> MemoryStore {
 fn options(prefix: &str, lifecycle_enabled: bool) -> Options {
     Options {
         route_prefix: prefix.to_owned(),
-        external_url: url::Url::parse("http://outside:80/").expect("a URL"),
+        external_url: Url {
+            path: prefix.trim_end_matches('/').to_owned(),
+            ..url::parse("http://outside:80").expect("a URL")
+        },
         listen_port: "9090".to_owned(),
         cors_origin: Regex::new_anchored("http://good").expect("an expression"),
         lifecycle_enabled,
@@ -467,7 +534,7 @@ async fn queries_answer_vectors_and_matrices() {
 #[tokio::test]
 async fn targets_and_their_metadata() {
     let handler = handler();
-    let active = "{\"discoveredLabels\":{\"__address__\":\"127.0.0.1:9090\"},\"labels\":{\"job\":\"p\",\"x\":\"<&>\"},\"scrapePool\":\"p\",\"scrapeUrl\":\"http://127.0.0.1:9090/metrics\",\"globalUrl\":\"http://outside/metrics\",\"lastError\":\"\\u003coh\\u003e\",\"lastScrape\":\"0001-01-01T00:00:00Z\",\"lastScrapeDuration\":0.005,\"health\":\"down\",\"scrapeInterval\":\"15s\",\"scrapeTimeout\":\"10s\"}";
+    let active = "{\"discoveredLabels\":{\"__address__\":\"127.0.0.1:9090\"},\"labels\":{\"job\":\"p\",\"x\":\"<&>\"},\"scrapePool\":\"p\",\"scrapeUrl\":\"http://127.0.0.1:9090/metrics\",\"globalUrl\":\"http://outside:80/metrics\",\"lastError\":\"\\u003coh\\u003e\",\"lastScrape\":\"0001-01-01T00:00:00Z\",\"lastScrapeDuration\":0.005,\"health\":\"down\",\"scrapeInterval\":\"15s\",\"scrapeTimeout\":\"10s\"}";
     let dropped = "{\"discoveredLabels\":{\"y\":\"drop\"},\"scrapePool\":\"p\"}";
     let answer = |active: &str, dropped: &str, counts: &str| {
         format!(
@@ -653,7 +720,7 @@ async fn the_root_leads_to_the_page() {
         page.contains("&lt;Title&gt;") && page.contains("&lt;oh&gt;"),
         "{page}"
     );
-    assert!(page.contains("href=\"/p/api/v1/targets\""), "{page}");
+    assert!(page.contains("href=\"api/v1/targets\""), "{page}");
 }
 
 #[tokio::test]

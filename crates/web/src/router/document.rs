@@ -5,6 +5,30 @@ use std::path::Path;
 
 use super::{API, Endpoint, MAIN, Route};
 
+/// What no description of the reference's has.
+const TARGET_HISTORY: &str = "
+## Past scrapes
+
+`/api/v1/ferula/target_history` answers `{targets: [{scrapePool, scrapeUrl, labels, scrapes}]}` with the
+targets that are scraped now, by job; the parameter `scrapePool` names one job. `scrapes` are the last
+ten, the newest first:
+
+| field | meaning |
+|---|---|
+| `start` | when it began |
+| `durationSeconds` | how long it took |
+| `health` | `up` or `down` |
+| `error` | the beginning of the error's text; empty if there was none, `null` if later errors took its place |
+| `format` | as what the body was read: `text`, `openmetrics` or `protobuf`; empty if that did not come about |
+| `compressed` | whether the body came compressed |
+| `bodyBytes` | bytes of the body, uncompressed; 0 if none came or it was too large |
+| `samples` | samples in the body |
+| `samplesAfterRelabelling` | those that relabelling left |
+| `seriesAdded` | series that were not in the scrape before |
+
+This takes at most 720 bytes a target, in `ferula_scrape_cache_memory_bytes`, and is gone with the target.
+";
+
 #[test]
 fn page_of_endpoints_follows_the_routes() {
     let mut page =
@@ -19,6 +43,7 @@ fn page_of_endpoints_follows_the_routes() {
             page.push_str(&row(prefix, route));
         }
     }
+    page.push_str(TARGET_HISTORY);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md");
     if std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1") {
         std::fs::write(&path, &page).expect("page written");
@@ -41,7 +66,8 @@ fn row(prefix: &str, route: &Route) -> String {
 
 fn meaning(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::Root | Endpoint::Graph => "redirects to `/query`",
+        Endpoint::OutsidePrefix => "redirects to the route prefix",
+        Endpoint::Root | Endpoint::Graph => "redirects to `/query` below the external URL",
         Endpoint::Page => "the plain page",
         Endpoint::Healthy => "200 as long as the process answers",
         Endpoint::Ready => "200 once the log is read and the configuration applied, 503 before",
@@ -67,7 +93,12 @@ fn meaning(endpoint: Endpoint) -> &'static str {
         Endpoint::Metadata => "types, units and help texts of metrics",
         Endpoint::Targets => "targets with their health, dropped ones too",
         Endpoint::TargetsMetadata => "metadata by target",
+        Endpoint::RelabelSteps => "what each rule of a scrape job makes of a label set",
+        Endpoint::TargetHistory => {
+            "what the last ten scrapes of each target came to (`scrapePool` for one job's); ours"
+        }
         Endpoint::ScrapePools => "names of the scrape jobs",
+        Endpoint::ScrapePoolConfig => "the configuration of a scrape job, secrets hidden",
         Endpoint::Config => "the configuration in use, secrets hidden",
         Endpoint::RuntimeInfo => "start time, directories, limits",
         Endpoint::Flags => "all flags with their values",
