@@ -115,12 +115,48 @@ async fn redirects_must_end() {
     let head = "HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n";
     let address = serve(vec![head.as_bytes().to_vec()]).await;
     let error = error_of(&address, patient).await;
-    assert!(error.ends_with(": stopped after 10 redirects"), "{error}");
+    assert_eq!(error, "Get \"/again\": stopped after 10 redirects");
     let unfollowed = error_of(&address, |options| {
         patient(options);
         options.client.follow_redirects = false;
     });
     assert_eq!(unfollowed.await, "server returned HTTP status 302 Found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_to_nowhere_are_errors() {
+    async fn check(location: &str, expected: &str) {
+        let head = format!("HTTP/1.1 302 Found\r\n{location}Content-Length: 0\r\n\r\n");
+        let address = serve(vec![head.into_bytes()]).await;
+        let error = error_of(&address, patient).await;
+        assert_eq!(error.replace(&address, "ADDRESS"), expected);
+    }
+    check("", "server returned HTTP status 302 Found").await;
+    check(
+        "Location: http://[::1\r\n",
+        "Get \"http://ADDRESS/metrics\": failed to parse Location header \"http://[::1\": \
+         parse \"http://[::1\": missing ']' in host",
+    )
+    .await;
+    check(
+        "Location: ftp://a/\r\n",
+        "Get \"ftp://a/\": unsupported protocol scheme \"ftp\"",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_chunks_are_errors() {
+    async fn check(chunks: &[u8], expected: &str) {
+        let address = serve(vec![[CHUNKED, chunks].concat()]).await;
+        assert_eq!(error_of(&address, patient).await, expected);
+    }
+    check(b"zz\r\na 1\n\r\n0\r\n\r\n", "invalid byte in chunk length").await;
+    check(b"4\r\na 1\nXX0\r\n\r\n", "malformed chunked encoding").await;
+    let endless = b"ffffffffffffffffff\r\na 1\n\r\n0\r\n\r\n";
+    check(endless, "http chunk length too large").await;
+    let long = [b"4;", &b"x".repeat(1 << 16)[..], b"\r\na 1\n\r\n0\r\n\r\n"].concat();
+    check(&long, "header line too long").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
