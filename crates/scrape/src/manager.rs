@@ -13,6 +13,7 @@ use telemetry::Registry;
 use telemetry::metrics::Kind;
 use tokio::sync::mpsc;
 
+use crate::bounds::Bounds;
 use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::failure_log::FailureLogs;
@@ -26,6 +27,8 @@ use crate::text_hash::TextKey;
 pub struct ManagerOptions {
     /// Most bytes of answers that are kept until the store is open.
     pub kept_bytes_max: usize,
+    /// What targets may take of the memory.
+    pub bounds: Bounds,
     /// Where CPU work and appends run.
     pub workers: Pool,
     /// Own metrics.
@@ -68,6 +71,7 @@ impl Manager {
         let shared = Shared {
             store: Arc::default(),
             early: Arc::new(early),
+            bounds: options.bounds,
             workers: options.workers,
             metrics: options.metrics,
             user_agent: options.user_agent,

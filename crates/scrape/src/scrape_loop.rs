@@ -13,7 +13,7 @@ use tokio::time::{Instant as TokioInstant, Interval, MissedTickBehavior};
 use crate::append::{self, Context};
 use crate::early::EarlyScrapes;
 use crate::error::Error;
-use crate::fetch::{self, Answer};
+use crate::fetch::{self, Answer, BodyLimits};
 use crate::fetched::{Begun, Fetched, SharedState, on_worker};
 use crate::offset;
 
@@ -161,12 +161,12 @@ impl ScrapeLoop {
         let timeout = self.context.target.timeout();
         let headers = fetch::headers(&self.context.options, timeout.as_secs_f64());
         let deadline = TokioInstant::now() + timeout;
-        let limit = self.context.options.body_size_limit;
+        let limits = BodyLimits::new(&self.context.options, &self.context.bounds);
         fetch::fetch(
             &mut self.connection,
             &self.context.target,
             &headers,
-            limit,
+            limits,
             deadline,
         )
         .await

@@ -1,11 +1,13 @@
 //! Targets that mean harm or are broken: each scrape fails in time, in bounds, with a reason.
 
 use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use scrape::{Health, JobOptions};
+use scrape::{Bounds, Health, JobOptions};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::target_double::{Scraping, answer, ok, read_request, serve, serve_with};
+use crate::target_double::{Scraping, answer, every, ok, read_request, serve, serve_with};
 
 async fn error_of(address: &str, change: impl FnOnce(&mut JobOptions)) -> String {
     let scraping = Scraping::of(address, change);
@@ -265,4 +267,96 @@ async fn a_line_of_a_gigabyte_takes_bounded_memory() {
         let memory = memory_bytes_max().expect("the system tells");
         assert!(memory < MEMORY_BYTES_MAX, "{head:?} {tail:?}: {memory}");
     }
+}
+
+/// A page of `lines` series that no page with another `number` has.
+fn new_series(number: usize, lines: usize) -> Vec<u8> {
+    let line = |index| format!("a{{page=\"{number}\",line=\"{index}\"}} 1\n");
+    ok(&(0..lines).map(line).collect::<String>())
+}
+
+/// Waits for a scrape that fails with an error that begins so.
+async fn until_error(scraping: &Scraping, start: &str) {
+    let target = scraping.scraped_target().await;
+    let failed = || target.last_scrape().error.starts_with(start);
+    scraping.until(|| failed().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changes_all_series_gets_no_more_while_memory_is_scarce() {
+    // A sixteenth of it is half a megabyte: a thousand series.
+    const LIMIT: u64 = 8 << 20;
+    let used = Arc::new(AtomicU64::new(0));
+    let bounds = {
+        let used = used.clone();
+        Bounds::within(LIMIT, move || used.load(Ordering::Relaxed))
+    };
+    let address = serve((0..300).map(|number| new_series(number, 300)).collect()).await;
+    let scraping = Scraping::within(bounds, &address, |options| every(100, options));
+    scraping.transactions(6).await;
+    let target = scraping.scraped_target().await;
+    assert_eq!(target.last_scrape().health, Health::Up);
+    used.store(LIMIT / 2, Ordering::Relaxed);
+    until_error(
+        &scraping,
+        "no room for more series of this target: it has added ",
+    )
+    .await;
+    let metric = "ferula_target_scrapes_refused_for_memory_total";
+    assert!(scraping.own_metric(metric) >= 1.0);
+    used.store(0, Ordering::Relaxed);
+    scraping
+        .until(|| target.last_scrape().error.is_empty().then_some(()))
+        .await;
+    // Then nobody gets more.
+    used.store(LIMIT, Ordering::Relaxed);
+    until_error(
+        &scraping,
+        "no room for new series: 8 of 8 MiB of memory are in use",
+    )
+    .await;
+    scraping.manager.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn known_series_go_on_without_memory() {
+    let used = Arc::new(AtomicU64::new(0));
+    let bounds = {
+        let used = used.clone();
+        Bounds::within(1 << 20, move || used.load(Ordering::Relaxed))
+    };
+    let pages = [ok("a 1\nb 1\n"), ok("b{} 2\na 2\n"), ok("b{ } 3\na{ } 3\n")];
+    let address = serve(pages.to_vec()).await;
+    let scraping = Scraping::within(bounds, &address, |options| every(100, options));
+    let target = scraping.scraped_target().await;
+    used.store(1 << 20, Ordering::Relaxed);
+    scraping.transactions(6).await;
+    // Lines that are new are no new series.
+    assert_eq!(target.last_scrape().health, Health::Up);
+    scraping.manager.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_and_samples_have_a_share_of_the_memory() {
+    async fn error_within(limit: u64, address: &str) -> String {
+        let bounds = Bounds::within(limit, || 0);
+        let scraping = Scraping::within(bounds, address, patient);
+        let last = scraping.scraped_target().await.last_scrape();
+        scraping.manager.stop();
+        last.error
+    }
+    let address = endless(CHUNKED, b"a 1\n".repeat(4096)).await;
+    assert_eq!(
+        error_within(8 << 20, &address).await,
+        "no room for the body: bodies of targets hold 2 of 2 MiB (see body_size_limit and --memory.limit)"
+    );
+    assert_eq!(
+        error_within(128 << 20, &address).await,
+        "body of more than 16777216 bytes takes too much memory (set body_size_limit to take it)"
+    );
+    let address = serve(vec![new_series(0, 1000)]).await;
+    assert_eq!(
+        error_within(1 << 20, &address).await,
+        "more than 819 samples take too much memory (see sample_limit and --memory.limit)"
+    );
 }
