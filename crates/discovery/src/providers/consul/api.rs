@@ -175,7 +175,7 @@ pub(in crate::providers) fn completed(
     let mut config = config.clone();
     let value = |name| variables.get(name).unwrap_or_default();
     if config.token.is_empty() {
-        config.token = Secret::new(&value("CONSUL_HTTP_TOKEN"));
+        config.token = Secret::new(value("CONSUL_HTTP_TOKEN"));
     }
     if config.namespace.is_empty() {
         config.namespace = value("CONSUL_NAMESPACE");
