@@ -68,11 +68,12 @@ pub fn specs(configs: &SdConfigs, environment: &Environment) -> Vec<ProviderSpec
         }));
     }
     for config in &configs.consul_sd_configs {
-        let (made_of, environment) = (config.clone(), environment.clone());
+        let made_of = consul::completed(config, &Variables::of_process());
+        let environment = environment.clone();
         // With the token, which the text of the configuration does not show.
-        let client = consul::client_options(config).fingerprint();
+        let client = consul::client_options(&made_of).fingerprint();
         specs.push(ProviderSpec {
-            key: format!("consul {config:?} {client}"),
+            key: format!("consul {made_of:?} {client}"),
             make: Box::new(move || {
                 let pace = consul::Pace::default();
                 let made = consul::ConsulDiscoverer::new(&made_of, &environment, pace)?;

@@ -15,6 +15,7 @@ use url::{Position, Url};
 
 use crate::auth;
 use crate::body::Body;
+use crate::config::EndpointUrl;
 use crate::dial::{Dialer, Origin};
 use crate::error::{Error, Failure};
 use crate::link::{Attempt, Link, Running};
@@ -24,6 +25,9 @@ use crate::proxy::connect::Manners;
 use crate::proxy::{Proxies, Proxy};
 use crate::redirect::{self, REDIRECTS_MAX};
 use crate::tls::{Sessions, Tls};
+
+/// Characters of a redirect's target that an error shows.
+const LOCATION_CHARS_MAX: usize = 1000;
 
 /// Idle connections older than this are not used again.
 const IDLE_MAX: Duration = Duration::from_secs(300);
@@ -152,18 +156,21 @@ impl Connection {
             let Some(method) = redirect::next_method(response.status, &request.method) else {
                 return Ok(response);
             };
+            let Some(location) = response.headers.get(LOCATION) else {
+                // Seen in the wild: an answer like any other.
+                return Ok(response);
+            };
+            let location = String::from_utf8_lossy(location.as_bytes());
             redirects += 1;
-            let target = redirect_target(&request.url, &response);
             // The body of a redirect is of no interest: give the connection up if it is long.
             self.open = None;
-            let next = match target {
-                Ok(_) if redirects > REDIRECTS_MAX - 1 => {
-                    Err(Failure::TooManyRedirects(REDIRECTS_MAX))
-                }
-                other => other,
-            };
-            let url =
-                next.map_err(|failure| Error::request(&request.method, &request.url, failure))?;
+            let url = redirect_target(&request.url, &location)
+                .map_err(|failure| Error::request(&request.method, &request.url, failure))?;
+            if redirects > REDIRECTS_MAX - 1 {
+                let failure = Failure::TooManyRedirects(REDIRECTS_MAX);
+                let shown = start_of(&location);
+                return Err(Error::redirected(&request.method, &url, &shown, failure));
+            }
             if method != request.method {
                 request.body = Bytes::new();
                 request.headers.remove(CONTENT_TYPE);
@@ -353,15 +360,16 @@ pub(crate) fn host_header(url: &Url) -> Result<HeaderValue, Failure> {
     HeaderValue::from_str(&text).map_err(|err| Failure::BadUrl(err.to_string()))
 }
 
-fn redirect_target(url: &Url, response: &Response) -> Result<Url, Failure> {
-    let Some(location) = response.headers.get(LOCATION) else {
-        let status = response.status.as_u16();
-        return Err(Failure::BadRedirect(format!(
-            "{status} response missing Location header"
-        )));
-    };
-    let text = String::from_utf8_lossy(location.as_bytes());
-    url.join(&text).map_err(|err| {
-        Failure::BadRedirect(format!("failed to parse Location header {text:?}: {err}"))
+fn redirect_target(url: &Url, location: &str) -> Result<Url, Failure> {
+    url.join(location).map_err(|err| {
+        let shown = start_of(location);
+        let why = EndpointUrl::parse(&shown).err();
+        let why = why.unwrap_or_else(|| err.to_string());
+        Failure::BadRedirect(format!("failed to parse Location header {shown:?}: {why}"))
     })
+}
+
+/// As much of a redirect's target as errors show.
+fn start_of(location: &str) -> String {
+    location.chars().take(LOCATION_CHARS_MAX).collect()
 }

@@ -199,8 +199,24 @@ pub(crate) fn root_text(err: &hyper::Error) -> String {
         text = inner.to_string();
         cause = inner.source();
     }
+    if let Some(known) = chunk_text(&text) {
+        return known.to_owned();
+    }
     if err.is_parse() {
         return format!("net/http: HTTP/1.x transport connection broken: {text}");
     }
     text
+}
+
+/// The reference's words for chunks of a body that are none.
+fn chunk_text(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "Invalid chunk size line: missing size digit" | "Invalid chunk size line: Invalid Size" => {
+            "invalid byte in chunk length"
+        }
+        "Invalid chunk body CR" | "Invalid chunk body LF" => "malformed chunked encoding",
+        "invalid chunk size: overflow" => "http chunk length too large",
+        "chunk extensions over limit" => "header line too long",
+        _ => return None,
+    })
 }

@@ -89,12 +89,26 @@ impl Error {
             // Fails only for URLs that cannot have one.
             let _ = shown.set_password(Some("xxxxx"));
         }
-        let method = method.as_str();
-        let rest = method.get(1..).unwrap_or("").to_ascii_lowercase();
-        let method = format!("{}{rest}", method.get(..1).unwrap_or(""));
         Self::Request {
-            method,
+            method: shown_method(method),
             url: shown.into(),
+            failure,
+        }
+    }
+
+    /// Puts method and the `location` of a redirect to `url`, as it came, before what went wrong.
+    pub(crate) fn redirected(
+        method: &http::Method,
+        url: &Url,
+        location: &str,
+        failure: Failure,
+    ) -> Self {
+        if url.password().is_some() {
+            return Self::request(method, url, failure);
+        }
+        Self::Request {
+            method: shown_method(method),
+            url: location.to_owned(),
             failure,
         }
     }
@@ -109,6 +123,13 @@ impl Error {
             }
         )
     }
+}
+
+/// `Get`, `Post`.
+fn shown_method(method: &http::Method) -> String {
+    let method = method.as_str();
+    let rest = method.get(1..).unwrap_or("").to_ascii_lowercase();
+    format!("{}{rest}", method.get(..1).unwrap_or(""))
 }
 
 fn connect_text(err: &io::Error) -> String {

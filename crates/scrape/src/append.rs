@@ -18,10 +18,11 @@ use parking_lot::Mutex;
 use storage::{AppendError, Appendable, Appender, Batch, BatchTimes};
 use telemetry::Gauge;
 
+use crate::bounds::Bounds;
 use crate::cache::{Cache, Scan, Scratch};
 use crate::error::Error;
 use crate::failure_log::FailureLog;
-use crate::fetch::Answer;
+use crate::fetch::{Answer, BodyLimits};
 use crate::history::PastScrape;
 use crate::metadata::Families;
 use crate::metrics::Metrics;
@@ -45,6 +46,8 @@ pub(crate) struct Context {
     pub(crate) text_key: Arc<TextKey>,
     /// What all targets say of their families.
     pub(crate) families: Arc<Families>,
+    /// What bounds all targets' use of memory.
+    pub(crate) bounds: Bounds,
     /// Where failed scrapes are to be logged.
     pub(crate) failure_log: Option<Arc<FailureLog>>,
     /// Whether start timestamps are read.
@@ -188,9 +191,11 @@ pub(crate) fn scrape(
     let mut tools = context.spare.take();
     let Tools { inflater, desk, .. } = &mut tools;
     let compressed = answer.as_ref().is_ok_and(|answer| answer.gzip);
+    let mut held = None;
     let body = answer.and_then(|answer| {
-        let limit = context.options.body_size_limit;
-        let bytes = inflater.uncompressed(answer.body, answer.gzip, limit)?;
+        held = answer.held;
+        let limits = BodyLimits::new(&context.options, &context.bounds);
+        let bytes = inflater.uncompressed(answer.body, answer.gzip, limits)?;
         Ok((bytes, answer.content_type))
     });
     let mut appender = context.store.appender();
@@ -206,7 +211,7 @@ pub(crate) fn scrape(
             ingest_or_mark(context, state, desk, &mut appender, scraped, &mut counts)
         }
         Err(err) => {
-            if err == Error::BodySizeLimit {
+            if err.is_body_too_long() {
                 report.body_bytes = -1;
                 context.metrics.exceeded_body_size.inc();
             }
@@ -219,6 +224,10 @@ pub(crate) fn scrape(
         }
     };
     context.spare.give_back(tools);
+    drop(held);
+    if error.as_ref().is_some_and(Error::is_for_memory) {
+        context.metrics.refused_for_memory.inc();
+    }
     let duration = started.elapsed();
     report.up = error.is_none();
     report.duration_seconds = duration.as_secs_f64();
@@ -273,6 +282,7 @@ fn ingest_or_mark(
         return None;
     }
     let mut scan = state.cache.begin(&mut desk.scratch, &context.text_key);
+    scan.growth().begin(time);
     let synthesis = &mut state.synthesis;
     let result = ingest::ingest(
         context,

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use model::MetricType;
 use storage::SeriesRef;
 
+use crate::bounds::Growth;
 use crate::text_hash::{TextHash, TextKey};
 
 /// A failed scrape may leave entries behind; beyond this many, and twice those of the last
@@ -88,6 +89,7 @@ pub(crate) struct Cache {
     scrape: u64,
     /// The format that all entries are known to be written in.
     format: Option<Format>,
+    growth: Growth,
 }
 
 /// What a scan needs beside the entries. It belongs to whoever scans, not to each target.
@@ -166,6 +168,16 @@ impl Scan<'_> {
     /// Number of the scrape.
     pub(crate) fn scrape(&self) -> u64 {
         self.cache.scrape
+    }
+
+    /// Entries after the last successful scrape.
+    pub(crate) fn settled_len(&self) -> usize {
+        self.cache.settled_len
+    }
+
+    /// What the target has added to the store.
+    pub(crate) fn growth(&mut self) -> &mut Growth {
+        &mut self.cache.growth
     }
 
     /// Says in which format lines are read. What another one takes may be wrong in it.

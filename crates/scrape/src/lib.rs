@@ -11,6 +11,7 @@
 //! - `append`: inflate, parse, relabel, append, report, commit: one transaction a scrape, on the
 //!   worker pool. `cache` knows the target's lines by hashes (`text_hash`); [`limits`] and `report`
 //!   are its parts.
+//! - [`bounds`]: what targets may take of the memory where their jobs set no limits.
 //! - `synthesis`: start timestamps for counters whose targets tell none.
 //! - [`history`]: what a target's last scrapes came to.
 //! - `failure_log`: a line for each scrape that failed, where the configuration wants it.
@@ -24,6 +25,7 @@
 #![deny(missing_docs)]
 
 mod append;
+pub mod bounds;
 mod cache;
 pub mod config;
 mod early;
@@ -47,6 +49,7 @@ mod synthesis;
 pub mod target;
 mod text_hash;
 
+pub use bounds::Bounds;
 pub use error::Error;
 pub use histograms::HistogramSwitches;
 pub use history::PastScrape;

@@ -14,6 +14,7 @@ use telemetry::Registry;
 use telemetry::metrics::Kind;
 use tokio::sync::mpsc;
 
+use crate::bounds::Bounds;
 use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::failure_log::{FailureLog, FailureLogs};
@@ -27,6 +28,8 @@ use crate::text_hash::TextKey;
 pub struct ManagerOptions {
     /// Most bytes of answers that are kept until the store is open.
     pub kept_bytes_max: usize,
+    /// What targets may take of the memory.
+    pub bounds: Bounds,
     /// Where CPU work and appends run.
     pub workers: Pool,
     /// Own metrics.
@@ -84,6 +87,7 @@ impl Manager {
         let shared = Shared {
             store: Arc::default(),
             early: Arc::new(early),
+            bounds: options.bounds,
             workers: options.workers,
             metrics: options.metrics,
             user_agent: options.user_agent,

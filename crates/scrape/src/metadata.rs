@@ -9,6 +9,9 @@ use hashbrown::hash_table::Entry;
 use model::Metadata;
 use parking_lot::Mutex;
 
+/// When the families of a target take this much, no more of its descriptions are kept.
+const TARGET_BYTES_MAX: usize = 16 << 20;
+
 /// A metric family as some target describes it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Family {
@@ -73,6 +76,8 @@ struct Described {
 #[derive(Debug, Default)]
 pub(crate) struct TargetMetadata {
     families: HashTable<Described>,
+    /// Of all families.
+    bytes: usize,
 }
 
 impl TargetMetadata {
@@ -93,6 +98,7 @@ impl TargetMetadata {
             let name = name.into();
             families.shared(Family { name, metadata })
         };
+        let is_full = self.bytes >= TARGET_BYTES_MAX;
         match self
             .families
             .entry(families.hasher.hash_one(name), same, hash)
@@ -100,12 +106,16 @@ impl TargetMetadata {
             Entry::Occupied(mut found) => {
                 let described = found.get_mut();
                 described.seen = scrape;
-                if differs(&described.family.metadata) {
+                if !is_full && differs(&described.family.metadata) {
+                    self.bytes -= described.family.bytes();
                     described.family = shared(described.family.metadata.clone());
+                    self.bytes += described.family.bytes();
                 }
             }
+            Entry::Vacant(_) if is_full => {}
             Entry::Vacant(place) => {
                 let family = shared(Metadata::default());
+                self.bytes += family.bytes();
                 place.insert(Described {
                     family,
                     seen: scrape,
@@ -117,7 +127,14 @@ impl TargetMetadata {
     /// Forgets families that no scrape since number `scrape` has described.
     pub(crate) fn forget_before(&mut self, families: &Families, scrape: u64) {
         let before = self.families.len();
-        self.families.retain(|described| described.seen >= scrape);
+        let bytes = &mut self.bytes;
+        self.families.retain(|described| {
+            let stays = described.seen >= scrape;
+            if !stays {
+                *bytes -= described.family.bytes();
+            }
+            stays
+        });
         if self.families.len() < before {
             let hash = |described: &Described| families.hasher.hash_one(&*described.family.name);
             self.families.shrink_to_fit(hash);
@@ -203,6 +220,25 @@ mod tests {
         assert_eq!(names, ["b"]);
         drop(target);
         assert!(families.heap_bytes() < 10_000);
+    }
+
+    #[test]
+    fn descriptions_of_a_target_are_bounded() {
+        let families = Families::default();
+        let mut target = TargetMetadata::default();
+        let long = "x".repeat(1 << 20);
+        for number in 0..20 {
+            describe(&mut target, &families, &format!("a{number}"), &long, 1);
+        }
+        assert_eq!(target.size().0, 16);
+        assert!(families.heap_bytes() < 18 << 20);
+        describe(&mut target, &families, "a0", "new", 1);
+        assert_eq!(help_of(&target, "a0"), Some(long));
+        // What is forgotten makes room.
+        target.forget_before(&families, 2);
+        assert_eq!(target.bytes, 0);
+        describe(&mut target, &families, "a20", "new", 2);
+        assert_eq!(help_of(&target, "a20"), Some("new".to_owned()));
     }
 
     #[test]

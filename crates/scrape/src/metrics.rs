@@ -37,6 +37,7 @@ pub struct Metrics {
     pub(crate) cache_bytes: Gauge,
     pub(crate) kept_bytes: Gauge,
     pub(crate) kept_dropped: Counter,
+    pub(crate) refused_for_memory: Counter,
     pub(crate) duplicate_timestamp: Counter,
     pub(crate) out_of_order: Counter,
     pub(crate) out_of_bounds: Counter,
@@ -168,6 +169,10 @@ impl Metrics {
             kept_dropped: counter(
                 "ferula_scrape_kept_dropped_total",
                 "Total number of scrapes dropped because too many bytes waited for the storage to open.",
+            ),
+            refused_for_memory: counter(
+                "ferula_target_scrapes_refused_for_memory_total",
+                "Total number of scrapes that failed because they would have taken too much memory.",
             ),
             duplicate_timestamp: counter(
                 "prometheus_target_scrapes_sample_duplicate_timestamp_total",

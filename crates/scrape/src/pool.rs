@@ -11,6 +11,7 @@ use model::Labels;
 use stdx::pool::Pool;
 
 use crate::append::{Context, Spare};
+use crate::bounds::Bounds;
 use crate::early::EarlyScrapes;
 use crate::error::Error;
 use crate::failure_log::FailureLog;
@@ -29,6 +30,7 @@ use crate::text_hash::TextKey;
 pub(crate) struct Shared {
     pub(crate) store: Arc<LateStore>,
     pub(crate) early: Arc<EarlyScrapes>,
+    pub(crate) bounds: Bounds,
     pub(crate) workers: Pool,
     pub(crate) metrics: Metrics,
     pub(crate) user_agent: String,
@@ -297,6 +299,7 @@ impl ScrapePool {
                 spare: self.shared.spare.clone(),
                 text_key: self.shared.text_key.clone(),
                 families: self.shared.families.clone(),
+                bounds: self.shared.bounds.clone(),
                 failure_log: self.failure_log.clone(),
                 start_timestamps: self.shared.start_timestamps,
                 synthesize_starts: self.shared.synthesize_starts,

@@ -13,7 +13,7 @@ use tokio::time::{Instant as TokioInstant, Interval, MissedTickBehavior};
 use crate::append::{self, Context};
 use crate::early::EarlyScrapes;
 use crate::error::Error;
-use crate::fetch::{self, Answer};
+use crate::fetch::{self, Answer, BodyLimits};
 use crate::fetched::{Appending, Begun, Fetched, SharedState, on_worker};
 use crate::offset;
 
@@ -177,8 +177,8 @@ impl ScrapeLoop {
     async fn fetch(&mut self) -> Result<Answer, Error> {
         let request = self.request.clone()?;
         let deadline = TokioInstant::now() + self.context.target.timeout();
-        let limit = self.context.options.body_size_limit;
-        fetch::fetch(&mut self.connection, request, limit, deadline).await
+        let limits = BodyLimits::new(&self.context.options, &self.context.bounds);
+        fetch::fetch(&mut self.connection, request, limits, deadline).await
     }
 
     /// Waits until another loop for this target would have scraped it twice, then ends its series

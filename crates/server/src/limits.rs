@@ -47,11 +47,15 @@ pub fn register_heap(registry: &Registry) {
         "Resident bytes without a file behind them beyond what is allocated: rounded sizes, free places between allocations, stacks.",
         Kind::Gauge,
         || {
-            let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-            let resident = resident_anonymous(&status).unwrap_or(0);
-            resident.saturating_sub(allocator::allocated_bytes() as u64) as f64
+            resident_bytes().saturating_sub(allocator::allocated_bytes() as u64) as f64
         },
     );
+}
+
+/// Bytes of this process's resident memory that no file backs; 0 if the system does not tell.
+pub fn resident_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    resident_anonymous(&status).unwrap_or(0)
 }
 
 /// Bytes of resident memory that no file backs, as the kernel's status of a process has them.

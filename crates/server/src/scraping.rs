@@ -6,16 +6,16 @@ use config::Config;
 use discovery::metrics::{ManagerMetrics, ProviderMetrics};
 use discovery::providers::Environment;
 use parking_lot::RwLock;
-use scrape::JobOptions;
 use scrape::config::ScrapeConfig;
+use scrape::{Bounds, JobOptions};
 use stdx::pool::Pool;
 use telemetry::Registry;
 use tokio::task::JoinHandle;
 use tsdb::Db;
 
-use crate::identity;
 use crate::monitor::POOL_QUEUE_LEN_MAX;
 use crate::settings::{Settings, host_name};
+use crate::{identity, limits};
 
 /// Bytes of answers that wait for the store: a share of the memory limit, and at least this. At
 /// about 10 bytes a sample compressed, that is some minutes of a hundred thousand series.
@@ -55,6 +55,11 @@ impl Scraping {
             .max(KEPT_BYTES_MIN);
         let manager = scrape::Manager::new(scrape::ManagerOptions {
             kept_bytes_max: usize::try_from(kept_bytes_max).unwrap_or(usize::MAX),
+            bounds: settings
+                .memory_limit_bytes
+                .map_or_else(Bounds::default, |bytes| {
+                    Bounds::within(bytes, limits::resident_bytes)
+                }),
             workers: append_pool.clone(),
             metrics: scrape::Metrics::new(registry),
             user_agent: user_agent(),

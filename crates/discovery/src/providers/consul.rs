@@ -22,7 +22,7 @@ use crate::target_group::TargetGroup;
 mod api;
 mod entry;
 
-pub(super) use api::client_options;
+pub(super) use api::{client_options, completed};
 pub use entry::check_entries;
 
 use api::{Agent, Api, Reply};

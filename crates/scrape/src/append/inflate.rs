@@ -13,7 +13,7 @@ use libdeflater::Decompressor;
 use memchr::memmem;
 
 use crate::error::Error;
-use crate::fetch::BODY_BYTES_MAX;
+use crate::fetch::BodyLimits;
 
 /// Bytes reserved at first for a compressed byte; text usually takes more, and the buffer grows.
 const EXPECTED_RATIO: usize = 8;
@@ -49,24 +49,24 @@ impl std::fmt::Debug for Inflater {
 }
 
 impl Inflater {
-    /// The body as the target meant it; `limit` (0: none) must not be reached.
+    /// The body as the target meant it.
     pub(super) fn uncompressed(
         &mut self,
         body: Vec<u8>,
         gzip: bool,
-        limit: u64,
+        limits: BodyLimits<'_>,
     ) -> Result<Cow<'_, [u8]>, Error> {
-        let limit = if limit == 0 { BODY_BYTES_MAX } else { limit };
+        let limit = limits.bytes_end();
         if !gzip {
             return if body.len() as u64 >= limit {
-                Err(Error::BodySizeLimit)
+                Err(limits.refusal())
             } else {
                 Ok(Cow::Owned(body))
             };
         }
         match self.quick(&body, limit) {
             Some(size) => Ok(Cow::Borrowed(self.buffer.get(..size).unwrap_or_default())),
-            None => step_by_step(&body, limit).map(Cow::Owned),
+            None => step_by_step(&body, limits).map(Cow::Owned),
         }
     }
 
@@ -105,7 +105,8 @@ impl Inflater {
 const DECODER_BYTES: usize = 12 << 10;
 
 /// All members of `body`, piece by piece.
-fn step_by_step(body: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
+fn step_by_step(body: &[u8], limits: BodyLimits<'_>) -> Result<Vec<u8>, Error> {
+    let limit = limits.bytes_end();
     let reserved = body
         .len()
         .saturating_mul(EXPECTED_RATIO)
@@ -115,7 +116,7 @@ fn step_by_step(body: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
         .take(limit)
         .read_to_end(&mut bytes);
     if bytes.len() as u64 >= limit {
-        return Err(Error::BodySizeLimit);
+        return Err(limits.refusal());
     }
     match read {
         Ok(_) => Ok(bytes),
@@ -136,12 +137,30 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::bounds::{BODY_BYTES_MAX, Bounds};
+    use crate::options::JobOptions;
+
+    fn with<R>(limit: u64, check: impl FnOnce(BodyLimits<'_>) -> R) -> R {
+        let options = JobOptions {
+            body_size_limit: limit,
+            ..JobOptions::default()
+        };
+        check(BodyLimits::new(&options, &Bounds::default()))
+    }
+
+    fn inflate(inflater: &mut Inflater, body: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
+        with(limit, |limits| {
+            let inflated = inflater.uncompressed(body.to_vec(), true, limits);
+            inflated.map(Cow::into_owned)
+        })
+    }
 
     fn uncompressed(body: Vec<u8>, gzip: bool, limit: u64) -> Result<Vec<u8>, Error> {
         let mut inflater = Inflater::default();
-        inflater
-            .uncompressed(body, gzip, limit)
-            .map(Cow::into_owned)
+        with(limit, |limits| {
+            let inflated = inflater.uncompressed(body, gzip, limits);
+            inflated.map(Cow::into_owned)
+        })
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -161,6 +180,20 @@ mod tests {
         assert_eq!(
             uncompressed(bomb, true, 0).map(|bytes| bytes.len()),
             Ok(10 << 20)
+        );
+    }
+
+    #[test]
+    fn without_a_limit_memory_bounds_it() {
+        let bounds = Bounds::within(1 << 20, || 0);
+        let options = JobOptions::default();
+        let mut inflater = Inflater::default();
+        let bomb = gzip(&vec![0; 16 << 20]);
+        let limits = BodyLimits::new(&options, &bounds);
+        let refused = inflater.uncompressed(bomb, true, limits).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "body of more than 16777216 bytes takes too much memory (set body_size_limit to take it)"
         );
     }
 
@@ -195,8 +228,7 @@ mod tests {
             let text = vec![b'a'; size];
             let body = gzip(&text);
             assert_eq!(inflater.quick(&body, BODY_BYTES_MAX), Some(size));
-            let found = inflater.uncompressed(body, true, 0);
-            assert_eq!(found.as_deref(), Ok(&*text));
+            assert_eq!(inflate(&mut inflater, &body, 0), Ok(text));
         }
         assert_eq!(inflater.buffer.capacity(), 100_000);
         assert_eq!(inflater.quick(&gzip(b"abc"), 3), None);
@@ -209,10 +241,10 @@ mod tests {
         let mut body = gzip(b"a 1\n");
         let end = body.len();
         body[end - 4..].copy_from_slice(&(1_u32 << 20).to_le_bytes());
-        let found = inflater.uncompressed(body, true, 0).map(Cow::into_owned);
+        let found = inflate(&mut inflater, &body, 0);
         assert_eq!(found, Err(Error::Body("gzip: invalid checksum".to_owned())));
         let bomb = gzip(&vec![0; 10 << 20]);
-        let found = inflater.uncompressed(bomb, true, 0).map(Cow::into_owned);
+        let found = inflate(&mut inflater, &bomb, 0);
         assert_eq!(found.map(|bytes| bytes.len()), Ok(10 << 20));
         assert_eq!(inflater.buffer.capacity(), 0);
     }
@@ -222,9 +254,8 @@ mod tests {
     #[track_caller]
     fn both_ways_agree(inflater: &mut Inflater, body: &[u8], meant: &[u8]) {
         for limit in [BODY_BYTES_MAX, 5, 8] {
-            let expected = step_by_step(body, limit);
-            let found = inflater.uncompressed(body.to_vec(), true, limit);
-            let found = found.map(Cow::into_owned);
+            let expected = with(limit, |limits| step_by_step(body, limits));
+            let found = inflate(inflater, body, limit);
             let incomplete = Err(Error::Body("flate: corrupt input".to_owned()));
             let tolerant = expected == incomplete && found.as_deref() == Ok(meant);
             assert!(found == expected || tolerant, "{body:?} {limit}");

@@ -6,9 +6,10 @@ mod store;
 
 use exposition::entry::{NativeSeries, Series};
 use exposition::{Entry, Format, Parser, negotiate};
+use memory::room::Look;
 use model::labels::LABEL_BYTES_MAX;
 use model::staleness::is_stale;
-use model::{Metadata, MetricType, Timestamp};
+use model::{Labels, Metadata, MetricType, Timestamp};
 use storage::{Appender, SeriesRef};
 
 use super::columns::{Columns, Origin};
@@ -28,6 +29,9 @@ const METADATA_SCRAPES_MAX: u64 = 10;
 
 /// Bytes of a family's name or description that are remembered.
 const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
+
+/// New series between two looks at the memory.
+const LOOK_EVERY: usize = 1024;
 
 /// Appends the samples of a body.
 pub(super) fn ingest(
@@ -72,6 +76,7 @@ pub(super) fn ingest(
         counts,
         refusals: Refusals::default(),
         kept: 0,
+        look: None,
         native_bytes: 0,
         time,
         time_max: time.saturating_add(MAX_AHEAD.as_millis() as i64),
@@ -124,6 +129,8 @@ struct Run<'a, 's> {
     refusals: Refusals,
     /// Samples that count for the sample limit.
     kept: usize,
+    /// How much memory there was when it was looked last.
+    look: Option<Look>,
     /// Bytes that native histograms take.
     native_bytes: usize,
     time: Timestamp,
@@ -132,7 +139,11 @@ struct Run<'a, 's> {
 
 impl Run<'_, '_> {
     fn parse(&mut self, parser: &mut Parser<'_>, appender: &mut dyn Appender) -> Result<(), Error> {
+        let samples_max = self.context.bounds.samples_max;
         loop {
+            if self.columns.series.len() > samples_max {
+                return Err(Error::TooManySamples(samples_max));
+            }
             if let Some(expected) = self.scan.expected() {
                 let is_known = |text: &[u8]| self.scan.hash(text) == expected.hash;
                 if let Some(series) = parser.next_known(expected.length, is_known) {
@@ -341,7 +352,7 @@ impl Run<'_, '_> {
             self.context.metrics.out_of_bounds.inc();
             return Ok(());
         }
-        let reference = appender.series(&labels)?;
+        let reference = self.series(&labels, series.text.len(), appender)?;
         let known = Some((reference, metric_type));
         let id = self.scan.insert(hash, series.text.len(), known);
         if self.synthesis.is_some() {
@@ -355,6 +366,26 @@ impl Run<'_, '_> {
         let origin = self.origin(id, series.text, true, tracked);
         self.push(reference, origin, series, own_time);
         Ok(())
+    }
+
+    /// The series with these labels and this length of text; a new one only while there is room.
+    fn series(
+        &mut self,
+        labels: &Labels,
+        text_len: usize,
+        appender: &mut dyn Appender,
+    ) -> Result<SeriesRef, Error> {
+        let look = match self.look {
+            Some(look) if !self.counts.series_added.is_multiple_of(LOOK_EVERY) => look,
+            _ => *self.look.insert(self.context.bounds.look()),
+        };
+        let settled_len = self.scan.settled_len();
+        let growth = self.scan.growth();
+        if let Some(refusal) = self.context.bounds.refusal(look, growth, settled_len) {
+            return appender.known_series(labels).ok_or(refusal);
+        }
+        growth.add(text_len);
+        Ok(appender.series(labels)?)
     }
 
     /// Tracks the series of a sample, unless that has a time of its own and the job does not want

@@ -3,7 +3,7 @@
 
 use exposition::{Conversion, Entry, Format, Parser, ParserOptions};
 
-use crate::fetch::BODY_BYTES_MAX;
+use crate::bounds::BODY_BYTES_MAX;
 
 /// Where a text is found.
 #[derive(Debug, Clone, Copy)]

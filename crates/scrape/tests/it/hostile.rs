@@ -1,11 +1,13 @@
 //! Targets that mean harm or are broken: each scrape fails in time, in bounds, with a reason.
 
 use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use scrape::{Health, JobOptions};
+use scrape::{Bounds, Health, JobOptions};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::target_double::{Scraping, answer, ok, read_request, serve, serve_with};
+use crate::target_double::{Scraping, answer, every, ok, read_request, serve, serve_with};
 
 async fn error_of(address: &str, change: impl FnOnce(&mut JobOptions)) -> String {
     let scraping = Scraping::of(address, change);
@@ -115,12 +117,48 @@ async fn redirects_must_end() {
     let head = "HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n";
     let address = serve(vec![head.as_bytes().to_vec()]).await;
     let error = error_of(&address, patient).await;
-    assert!(error.ends_with(": stopped after 10 redirects"), "{error}");
+    assert_eq!(error, "Get \"/again\": stopped after 10 redirects");
     let unfollowed = error_of(&address, |options| {
         patient(options);
         options.client.follow_redirects = false;
     });
     assert_eq!(unfollowed.await, "server returned HTTP status 302 Found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_to_nowhere_are_errors() {
+    async fn check(location: &str, expected: &str) {
+        let head = format!("HTTP/1.1 302 Found\r\n{location}Content-Length: 0\r\n\r\n");
+        let address = serve(vec![head.into_bytes()]).await;
+        let error = error_of(&address, patient).await;
+        assert_eq!(error.replace(&address, "ADDRESS"), expected);
+    }
+    check("", "server returned HTTP status 302 Found").await;
+    check(
+        "Location: http://[::1\r\n",
+        "Get \"http://ADDRESS/metrics\": failed to parse Location header \"http://[::1\": \
+         parse \"http://[::1\": missing ']' in host",
+    )
+    .await;
+    check(
+        "Location: ftp://a/\r\n",
+        "Get \"ftp://a/\": unsupported protocol scheme \"ftp\"",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_chunks_are_errors() {
+    async fn check(chunks: &[u8], expected: &str) {
+        let address = serve(vec![[CHUNKED, chunks].concat()]).await;
+        assert_eq!(error_of(&address, patient).await, expected);
+    }
+    check(b"zz\r\na 1\n\r\n0\r\n\r\n", "invalid byte in chunk length").await;
+    check(b"4\r\na 1\nXX0\r\n\r\n", "malformed chunked encoding").await;
+    let endless = b"ffffffffffffffffff\r\na 1\n\r\n0\r\n\r\n";
+    check(endless, "http chunk length too large").await;
+    let long = [b"4;", &b"x".repeat(1 << 16)[..], b"\r\na 1\n\r\n0\r\n\r\n"].concat();
+    check(&long, "header line too long").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,4 +267,96 @@ async fn a_line_of_a_gigabyte_takes_bounded_memory() {
         let memory = memory_bytes_max().expect("the system tells");
         assert!(memory < MEMORY_BYTES_MAX, "{head:?} {tail:?}: {memory}");
     }
+}
+
+/// A page of `lines` series that no page with another `number` has.
+fn new_series(number: usize, lines: usize) -> Vec<u8> {
+    let line = |index| format!("a{{page=\"{number}\",line=\"{index}\"}} 1\n");
+    ok(&(0..lines).map(line).collect::<String>())
+}
+
+/// Waits for a scrape that fails with an error that begins so.
+async fn until_error(scraping: &Scraping, start: &str) {
+    let target = scraping.scraped_target().await;
+    let failed = || target.last_scrape().error.starts_with(start);
+    scraping.until(|| failed().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changes_all_series_gets_no_more_while_memory_is_scarce() {
+    // A sixteenth of it is half a megabyte: a thousand series.
+    const LIMIT: u64 = 8 << 20;
+    let used = Arc::new(AtomicU64::new(0));
+    let bounds = {
+        let used = used.clone();
+        Bounds::within(LIMIT, move || used.load(Ordering::Relaxed))
+    };
+    let address = serve((0..300).map(|number| new_series(number, 300)).collect()).await;
+    let scraping = Scraping::within(bounds, &address, |options| every(100, options));
+    scraping.transactions(6).await;
+    let target = scraping.scraped_target().await;
+    assert_eq!(target.last_scrape().health, Health::Up);
+    used.store(LIMIT / 2, Ordering::Relaxed);
+    until_error(
+        &scraping,
+        "no room for more series of this target: it has added ",
+    )
+    .await;
+    let metric = "ferula_target_scrapes_refused_for_memory_total";
+    assert!(scraping.own_metric(metric) >= 1.0);
+    used.store(0, Ordering::Relaxed);
+    scraping
+        .until(|| target.last_scrape().error.is_empty().then_some(()))
+        .await;
+    // Then nobody gets more.
+    used.store(LIMIT, Ordering::Relaxed);
+    until_error(
+        &scraping,
+        "no room for new series: 8 of 8 MiB of memory are in use",
+    )
+    .await;
+    scraping.manager.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn known_series_go_on_without_memory() {
+    let used = Arc::new(AtomicU64::new(0));
+    let bounds = {
+        let used = used.clone();
+        Bounds::within(1 << 20, move || used.load(Ordering::Relaxed))
+    };
+    let pages = [ok("a 1\nb 1\n"), ok("b{} 2\na 2\n"), ok("b{ } 3\na{ } 3\n")];
+    let address = serve(pages.to_vec()).await;
+    let scraping = Scraping::within(bounds, &address, |options| every(100, options));
+    let target = scraping.scraped_target().await;
+    used.store(1 << 20, Ordering::Relaxed);
+    scraping.transactions(6).await;
+    // Lines that are new are no new series.
+    assert_eq!(target.last_scrape().health, Health::Up);
+    scraping.manager.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_and_samples_have_a_share_of_the_memory() {
+    async fn error_within(limit: u64, address: &str) -> String {
+        let bounds = Bounds::within(limit, || 0);
+        let scraping = Scraping::within(bounds, address, patient);
+        let last = scraping.scraped_target().await.last_scrape();
+        scraping.manager.stop();
+        last.error
+    }
+    let address = endless(CHUNKED, b"a 1\n".repeat(4096)).await;
+    assert_eq!(
+        error_within(8 << 20, &address).await,
+        "no room for the body: bodies of targets hold 2 of 2 MiB (see body_size_limit and --memory.limit)"
+    );
+    assert_eq!(
+        error_within(128 << 20, &address).await,
+        "body of more than 16777216 bytes takes too much memory (set body_size_limit to take it)"
+    );
+    let address = serve(vec![new_series(0, 1000)]).await;
+    assert_eq!(
+        error_within(1 << 20, &address).await,
+        "more than 819 samples take too much memory (see sample_limit and --memory.limit)"
+    );
 }

@@ -365,3 +365,24 @@ async fn counters_without_a_start_begin_at_zero() {
     let last = &scraping.transaction_after_forgetting().await;
     assert_eq!(value(last, "c_total"), Some(0.0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_targets_are_kept_up_to_a_limit() {
+    fn kept(limit: usize) -> usize {
+        let scraping = Scraping::of("127.0.0.1:1", |options| {
+            options.keep_dropped_targets = limit;
+            options.relabel_configs = vec![RelabelConfig {
+                source_labels: Some(vec!["job".to_owned()]),
+                regex: RelabelRegex::new("other").unwrap(),
+                action: RelabelAction::Keep,
+                ..RelabelConfig::default()
+            }];
+        });
+        scraping.targets(&["a:1", "b:1", "c:1"]);
+        assert_eq!(scraping.manager.targets_dropped_counts()["j"], 3);
+        scraping.manager.targets_dropped()["j"].len()
+    }
+    assert_eq!(kept(0), 3);
+    assert_eq!(kept(2), 2);
+    assert_eq!(kept(5), 3);
+}

@@ -95,6 +95,10 @@ impl Appender for Transaction {
         Ok(*inner.series.entry(labels.clone()).or_insert(next))
     }
 
+    fn known_series(&mut self, labels: &Labels) -> Option<SeriesRef> {
+        self.store.inner.lock().series.get(labels).copied()
+    }
+
     fn append(
         &mut self,
         batch: &Batch<'_>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use discovery::TargetGroup;
 use model::Labels;
-use scrape::{JobOptions, Manager, ManagerOptions, Metrics, Target};
+use scrape::{Bounds, JobOptions, Manager, ManagerOptions, Metrics, Target};
 use stdx::pool::Pool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -90,14 +90,24 @@ pub(crate) struct Scraping {
 impl Scraping {
     /// Scrapes `address` every 20 ms.
     pub(crate) fn of(address: &str, change: impl FnOnce(&mut JobOptions)) -> Self {
-        let scraping = Self::before_open(address, 0, change);
+        Self::within(Bounds::default(), address, change)
+    }
+
+    /// As [`of`](Self::of), with bounds.
+    pub(crate) fn within(
+        bounds: Bounds,
+        address: &str,
+        change: impl FnOnce(&mut JobOptions),
+    ) -> Self {
+        let scraping = Self::new(address, change, |manager| manager.bounds = bounds);
         scraping.open();
         scraping
     }
 
     /// As [`of`](Self::of), with starts for counters that tell none.
     pub(crate) fn synthesizing(address: &str) -> Self {
-        let scraping = Self::new(address, 0, true, |options| every(300, options));
+        let change = |options: &mut JobOptions| every(300, options);
+        let scraping = Self::new(address, change, |manager| manager.synthesize_starts = true);
         scraping.open();
         scraping
     }
@@ -108,26 +118,29 @@ impl Scraping {
         kept_bytes_max: usize,
         change: impl FnOnce(&mut JobOptions),
     ) -> Self {
-        Self::new(address, kept_bytes_max, false, change)
+        let keep = |manager: &mut ManagerOptions| manager.kept_bytes_max = kept_bytes_max;
+        Self::new(address, change, keep)
     }
 
     fn new(
         address: &str,
-        kept_bytes_max: usize,
-        synthesize_starts: bool,
         change: impl FnOnce(&mut JobOptions),
+        adjust: impl FnOnce(&mut ManagerOptions),
     ) -> Self {
         let store = Store::default();
         let registry = telemetry::Registry::new();
-        let manager = Manager::new(ManagerOptions {
-            kept_bytes_max,
+        let mut manager = ManagerOptions {
+            kept_bytes_max: 0,
+            bounds: Bounds::default(),
             workers: Pool::new("append", 1, 16).unwrap(),
             metrics: Metrics::new(&registry),
             user_agent: "Prometheus/0".to_owned(),
             timestamp_tolerance: None,
             start_timestamps: true,
-            synthesize_starts,
-        });
+            synthesize_starts: false,
+        };
+        adjust(&mut manager);
+        let manager = Manager::new(manager);
         let mut options = JobOptions {
             job_name: "j".to_owned(),
             scrape_interval_ms: 20,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http_client::options::Text;
-use http_client::{Client, ClientOptions, Connection, Request};
+use http_client::{Client, ClientOptions, Connection, Request, Variables};
 use model::Labels;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -14,6 +14,9 @@ use super::{Pace, entry};
 use crate::config::ConsulSdConfig;
 use crate::error::Error;
 use crate::fetch::{self, Answer};
+
+/// What the reference's language reads as true.
+const TRUE_TEXTS: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
 
 /// Where the API is and how it is asked.
 #[derive(Debug)]
@@ -162,6 +165,31 @@ impl Api {
     }
 }
 
+/// `config` with what it leaves out, of which Consul's client takes some from the environment. The
+/// reference's server always has an address and a client of its own, so that the client's other
+/// variables (`CONSUL_HTTP_ADDR`, `CONSUL_HTTP_AUTH`, `CONSUL_CACERT`, …) do not count.
+pub(in crate::providers) fn completed(
+    config: &ConsulSdConfig,
+    variables: &Variables,
+) -> ConsulSdConfig {
+    let mut config = config.clone();
+    let value = |name| variables.get(name).unwrap_or_default();
+    if config.token.is_empty() {
+        config.token = Secret::new(value("CONSUL_HTTP_TOKEN"));
+    }
+    if config.namespace.is_empty() {
+        config.namespace = value("CONSUL_NAMESPACE");
+    }
+    if config.partition.is_empty() {
+        config.partition = value("CONSUL_PARTITION");
+    }
+    if config.scheme.is_empty() {
+        let is_tls = TRUE_TEXTS.contains(&value("CONSUL_HTTP_SSL").as_str());
+        config.scheme = if is_tls { "https" } else { "http" }.to_owned();
+    }
+    config
+}
+
 /// The options of the client, with the token as a header.
 pub(in crate::providers) fn client_options(config: &ConsulSdConfig) -> ClientOptions {
     let mut options = ClientOptions::from(&config.http_client);
@@ -275,6 +303,43 @@ mod tests {
             based("ftp://h", ""),
             Err("Unknown protocol scheme: ftp".to_owned())
         );
+    }
+
+    #[test]
+    fn the_environment_completes_a_configuration() {
+        let bare = <ConsulSdConfig as yaml::Yaml>::zero();
+        let set = Variables::of([
+            ("CONSUL_HTTP_TOKEN", "t0"),
+            ("CONSUL_NAMESPACE", "n0"),
+            ("CONSUL_PARTITION", "p0"),
+            ("CONSUL_HTTP_SSL", "true"),
+            ("CONSUL_HTTP_ADDR", "elsewhere:1"),
+        ]);
+        let check = |config: &ConsulSdConfig, variables: &Variables, expected: [&str; 5]| {
+            let found = completed(config, variables);
+            let found = [
+                found.token.expose(),
+                &found.namespace,
+                &found.partition,
+                &found.scheme,
+                &found.server,
+            ];
+            assert_eq!(found, expected);
+        };
+        let none = Variables::of([]);
+        check(&bare, &none, ["", "", "", "http", ""]);
+        check(&bare, &set, ["t0", "n0", "p0", "https", ""]);
+        let plain = Variables::of([("CONSUL_HTTP_SSL", "yes")]);
+        check(&bare, &plain, ["", "", "", "http", ""]);
+        let configured = ConsulSdConfig {
+            server: "h:1".to_owned(),
+            token: Secret::new("t"),
+            namespace: "n".to_owned(),
+            partition: "p".to_owned(),
+            scheme: "http".to_owned(),
+            ..bare
+        };
+        check(&configured, &set, ["t", "n", "p", "http", "h:1"]);
     }
 
     #[test]

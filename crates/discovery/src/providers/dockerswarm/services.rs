@@ -192,3 +192,22 @@ pub(super) fn check(text: &[u8]) {
         let _ = add_targets(service, &BTreeMap::new(), 80, &mut Vec::new());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_modes_have_a_label() {
+        fn mode(mode: &str) -> Option<String> {
+            let text =
+                format!(r#"{{"ID": "s", "Spec": {{"Name": "n", "Mode": {{"{mode}": {{}}}}}}}}"#);
+            let service: Service = crate::fetch::from_json(text.as_bytes()).unwrap();
+            labels(&service).value(META_MODE).map(ToOwned::to_owned)
+        }
+        assert_eq!(mode("Global").as_deref(), Some("global"));
+        assert_eq!(mode("Replicated").as_deref(), Some("replicated"));
+        assert_eq!(mode("GlobalJob"), None);
+        assert_eq!(mode("ReplicatedJob"), None);
+    }
+}
