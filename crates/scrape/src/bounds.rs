@@ -56,7 +56,7 @@ impl Bounds {
     pub fn within(limit_bytes: u64, used_bytes: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         let samples_max = limit_bytes / 8 / SAMPLE_BYTES;
         Self {
-            body_bytes_max: (limit_bytes / 32).clamp(BODY_BYTES_MIN, BODY_BYTES_MAX),
+            body_bytes_max: (limit_bytes / 16).clamp(BODY_BYTES_MIN, BODY_BYTES_MAX),
             bodies: Budget::new("scraped bodies", limit_bytes / 4),
             samples_max: usize::try_from(samples_max).unwrap_or(usize::MAX),
             room: Room::new(limit_bytes, used_bytes),
@@ -205,7 +205,7 @@ mod tests {
     fn bodies_have_a_share_of_the_memory() {
         let bytes_max = |limit: u64| Bounds::within(limit, || 0).body_bytes_max;
         assert_eq!(bytes_max(100 << 20), 16 << 20);
-        assert_eq!(bytes_max(4 << 30), 128 << 20);
+        assert_eq!(bytes_max(4 << 30), 256 << 20);
         assert_eq!(bytes_max(1 << 40), 1 << 30);
     }
 }

@@ -21,6 +21,7 @@ mod params;
 mod redirect;
 mod remote_read;
 mod remote_write;
+pub mod request_line;
 mod router;
 pub mod targets;
 

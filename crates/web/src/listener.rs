@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::error::Error;
 use crate::handler::{ClientIp, Handler};
+use crate::request_line::Escaping;
 
 /// Bounds of the listeners.
 #[derive(Debug, Clone, Copy)]
@@ -163,7 +164,7 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.read_timeout)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Escaping::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     // An error of the connection is the client's: it left, or did not speak HTTP.
     tokio::select! {

@@ -36,6 +36,8 @@ fn scrapes_itself_and_answers_the_requests_of_dashboards() -> Result<()> {
         "/api/v1/status/buildinfo",
         "/api/v1/format_query?query=up",
         "/api/v1/parse_query?query=up",
+        // As people type it.
+        "/api/v1/query?query=label_replace(up,\"a\",\"b\",\"c\",\"\")>0<2",
         "/api/v1/query_range?query=up&start=0&end=100&step=10",
     ] {
         let answer = server.get(path)?;

@@ -44,7 +44,12 @@ fn urls_may_be_relative_or_opaque() {
 
 #[test]
 fn what_is_no_url_is_refused_in_the_words_of_the_language() {
-    let prefix = |text: &str, reason: &str| refused(text, &format!("parse {text:?}: {reason}"));
+    let prefix = |text: &str, reason: &str| {
+        refused(
+            text,
+            &format!("parse {}: {reason}", crate::quote::quote(text)),
+        );
+    };
     prefix("http://%zz", "invalid URL escape \"%zz\"");
     prefix("http://a/%4", "invalid URL escape \"%4\"");
     prefix("http://a%20b/", "invalid URL escape \"%20\"");

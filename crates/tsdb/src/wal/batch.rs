@@ -32,7 +32,12 @@ impl Batch {
     /// Compresses each record, where that makes it shorter.
     pub fn pack(records: &[Vec<u8>], compression: Compression) -> Self {
         let mut batch = Self {
-            bytes: Vec::with_capacity(records.iter().map(Vec::len).sum()),
+            bytes: Vec::with_capacity(
+                records
+                    .iter()
+                    .map(|record| snap::raw::max_compress_len(record.len()))
+                    .sum(),
+            ),
             places: Vec::with_capacity(records.len()),
             compression,
             saved_bytes: 0,
