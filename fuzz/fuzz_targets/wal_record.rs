@@ -6,7 +6,7 @@ use tsdb::wal::record::{Record, decode, encode_samples_v2};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(Record::Samples(samples)) = decode(data) {
-        let Ok(Record::Samples(again)) = decode(&encode_samples_v2(&samples)) else {
+        let Ok(Record::Samples(again)) = decode(&encode_samples_v2(samples.iter())) else {
             panic!("own record decodes");
         };
         let parts = |entry: &tsdb::wal::record::SampleEntry| {
