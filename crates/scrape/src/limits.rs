@@ -10,11 +10,11 @@ const SHOWN_CHARS_MAX: usize = 50;
 
 /// Checks number and sizes of `labels` against the limits of `options`.
 pub fn check(labels: &Labels, options: &JobOptions) -> Result<(), Error> {
-    let metric = shown(labels.metric_name());
     let limit = options.label_limit;
     if limit > 0 {
         let count = labels.len();
         if count > limit {
+            let metric = shown(labels.metric_name());
             return Err(Error::LabelLimit(format!(
                 "label_limit exceeded (metric: {metric}, number of labels: {count}, limit: {limit})"
             )));
@@ -27,6 +27,7 @@ pub fn check(labels: &Labels, options: &JobOptions) -> Result<(), Error> {
     if name_limit == 0 && value_limit == 0 {
         return Ok(());
     }
+    let metric = shown(labels.metric_name());
     for (name, value) in labels {
         let size = name.len();
         if name_limit > 0 && size > name_limit {

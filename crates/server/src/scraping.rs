@@ -58,7 +58,7 @@ impl Scraping {
             bounds: settings
                 .memory_limit_bytes
                 .map_or_else(Bounds::default, |bytes| {
-                    Bounds::within(bytes, limits::resident_bytes)
+                    Bounds::within(bytes, move || limits::used_bytes(bytes))
                 }),
             workers: append_pool.clone(),
             metrics: scrape::Metrics::new(registry),

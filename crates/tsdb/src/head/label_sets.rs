@@ -15,9 +15,9 @@ pub(crate) type LabelSet = SmallVec<[u8; 64]>;
 /// Packs `labels` if all their strings have numbers.
 pub(crate) fn pack_known(labels: &Labels, symbols: &SymbolsView<'_>) -> Option<LabelSet> {
     let mut set = LabelSet::new();
-    for (name, value) in labels {
-        push(&mut set, symbols.find(name)?);
-        push(&mut set, symbols.find(value)?);
+    for (name, value) in labels.byte_pairs() {
+        push(&mut set, symbols.find_bytes(name)?);
+        push(&mut set, symbols.find_bytes(value)?);
     }
     Some(set)
 }

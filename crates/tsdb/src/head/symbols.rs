@@ -88,16 +88,16 @@ impl Table {
         text().unwrap_or_default()
     }
 
-    fn find(&self, text: &str) -> Option<SymbolId> {
+    fn find(&self, text: &[u8]) -> Option<SymbolId> {
         let hash = self.hasher.hash_one(text);
         self.by_text
-            .find(hash, |id| self.get(SymbolId(*id)) == text)
+            .find(hash, |id| self.get(SymbolId(*id)).as_bytes() == text)
             .copied()
             .map(SymbolId)
     }
 
     fn intern(&mut self, text: &str) -> SymbolId {
-        if let Some(id) = self.find(text) {
+        if let Some(id) = self.find(text.as_bytes()) {
             return id;
         }
         let place = self.store(text);
@@ -127,8 +127,8 @@ impl Table {
                 .get(place.page as usize)?
                 .get(place.start as usize..(place.start + place.size) as usize)
         };
-        by_text.insert_unique(hasher.hash_one(text), id, |id| {
-            hasher.hash_one(text_of(*id).unwrap_or_default())
+        by_text.insert_unique(hasher.hash_one(text.as_bytes()), id, |id| {
+            hasher.hash_one(text_of(*id).unwrap_or_default().as_bytes())
         });
         SymbolId(id)
     }
@@ -170,7 +170,7 @@ impl Table {
                     .get(place.page as usize)?
                     .get(place.start as usize..(place.start + place.size) as usize)
             });
-            self.hasher.hash_one(text.unwrap_or_default())
+            self.hasher.hash_one(text.unwrap_or_default().as_bytes())
         });
         let mut live = vec![0; self.pages.len()];
         for (id, place) in self.places.iter_mut().enumerate() {
@@ -279,6 +279,11 @@ impl SymbolsView<'_> {
 
     /// The number of `text`, if it has one.
     pub(crate) fn find(&self, text: &str) -> Option<SymbolId> {
+        self.table.find(text.as_bytes())
+    }
+
+    /// [`find`](Self::find) of a text as its bytes.
+    pub(crate) fn find_bytes(&self, text: &[u8]) -> Option<SymbolId> {
         self.table.find(text)
     }
 

@@ -279,15 +279,19 @@ fn put_base(out: &mut Vec<u8>, series_ref: u64, timestamp: i64) {
 
 pub(crate) fn put_labels(out: &mut Vec<u8>, labels: &Labels) {
     put_uvarint(out, labels.len() as u64);
-    for (name, value) in labels {
-        put_text(out, name);
-        put_text(out, value);
+    for (name, value) in labels.byte_pairs() {
+        put_bytes(out, name);
+        put_bytes(out, value);
     }
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_uvarint(out, text.len() as u64);
-    out.extend_from_slice(text.as_bytes());
+    put_bytes(out, text.as_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_uvarint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
 fn put_f64(out: &mut Vec<u8>, value: f64) {
