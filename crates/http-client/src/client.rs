@@ -15,7 +15,6 @@ use url::{Position, Url};
 
 use crate::auth;
 use crate::body::Body;
-use crate::config::EndpointUrl;
 use crate::dial::{Dialer, Origin};
 use crate::error::{Error, Failure};
 use crate::link::{Attempt, Link, Running};
@@ -363,8 +362,8 @@ pub(crate) fn host_header(url: &Url) -> Result<HeaderValue, Failure> {
 fn redirect_target(url: &Url, location: &str) -> Result<Url, Failure> {
     url.join(location).map_err(|err| {
         let shown = start_of(location);
-        let why = EndpointUrl::parse(&shown).err();
-        let why = why.unwrap_or_else(|| err.to_string());
+        let why = gocompat::url::parse(&shown).err();
+        let why = why.map_or_else(|| err.to_string(), |why| why.to_string());
         Failure::BadRedirect(format!("failed to parse Location header {shown:?}: {why}"))
     })
 }

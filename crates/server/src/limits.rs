@@ -58,8 +58,8 @@ pub fn resident_bytes() -> u64 {
     resident_anonymous(&status).unwrap_or(0)
 }
 
-/// [`resident_bytes`], or what the program has allocated while that is far from half of `limit`: it is a
-/// thousand times cheaper to ask for.
+/// [`resident_bytes`], or what the program has allocated while that is far from half of `limit`: it
+/// needs no file of the system's.
 pub fn used_bytes(limit: u64) -> u64 {
     let allocated = allocator::allocated_bytes() as u64;
     if allocated < limit / 8 {
@@ -94,8 +94,7 @@ pub fn worker_threads(fit_quota: bool) -> usize {
 }
 
 /// Threads for what waits for the network, of `worker_threads`. What takes time is done elsewhere, and
-/// each thread more is woken for work that another one has found already: on two cores that was a
-/// seventh of what scraping takes.
+/// each thread more is woken for work that another one has found already (decision 018).
 pub fn network_threads(worker_threads: usize) -> usize {
     worker_threads.div_ceil(4)
 }

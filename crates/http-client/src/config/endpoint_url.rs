@@ -13,55 +13,11 @@ pub struct EndpointUrl {
 impl EndpointUrl {
     /// Reads `text`; errors are the reference's.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fail = |why: &str| Err(format!("parse {text:?}: {why}"));
-        if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-            return fail("net/url: invalid control character in URL");
-        }
-        let without_fragment = text.split('#').next().unwrap_or("");
-        let (scheme, rest) = match split_scheme(without_fragment) {
-            Ok(split) => split,
-            Err(why) => return fail(why),
-        };
-        let Some(after) = rest.strip_prefix("//") else {
-            let first = rest.split('/').next().unwrap_or("");
-            if scheme.is_empty() && first.contains(':') {
-                return fail("first path segment in URL cannot contain colon");
-            }
-            return Ok(Self {
-                text: text.to_owned(),
-                scheme,
-                host: String::new(),
-            });
-        };
-        let authority = after.split(['/', '?']).next().unwrap_or("");
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        let after_name = match host.rfind(']') {
-            Some(end) => &host[end + 1..],
-            None if host.starts_with('[') => return fail("missing ']' in host"),
-            None => host.find(':').map_or("", |colon| &host[colon..]),
-        };
-        let port_ok = after_name.is_empty()
-            || after_name
-                .strip_prefix(':')
-                .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-        if !port_ok {
-            return fail(&format!("invalid port {after_name:?} after host"));
-        }
-        if let Some(bad) = host.chars().find(|c| " <>\"{}|\\^`".contains(*c)) {
-            return fail(&format!(
-                "invalid character {:?} in host name",
-                bad.to_string()
-            ));
-        }
-        if let Some(escape) = bad_escape(rest) {
-            return fail(&format!("invalid URL escape {escape:?}"));
-        }
+        let url = gocompat::url::parse(text).map_err(|err| err.to_string())?;
         Ok(Self {
             text: text.to_owned(),
-            scheme,
-            host: host.to_owned(),
+            scheme: url.scheme,
+            host: url.host,
         })
     }
 
@@ -102,31 +58,6 @@ impl EndpointUrl {
             None => self.text.clone(),
         }
     }
-}
-
-/// The scheme, in lower case, and what follows its colon.
-fn split_scheme(text: &str) -> Result<(String, &str), &'static str> {
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => {}
-            b'0'..=b'9' | b'+' | b'-' | b'.' if at > 0 => {}
-            b':' if at == 0 => return Err("missing protocol scheme"),
-            b':' => return Ok((text[..at].to_ascii_lowercase(), &text[at + 1..])),
-            _ => break,
-        }
-    }
-    Ok((String::new(), text))
-}
-
-/// The first `%` that does not start two hexadecimal digits.
-fn bad_escape(text: &str) -> Option<&str> {
-    for (at, _) in text.match_indices('%') {
-        let digits = text.as_bytes().get(at + 1..at + 3);
-        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-            return Some(text.get(at..at + 3).unwrap_or(&text[at..]));
-        }
-    }
-    None
 }
 
 impl Yaml for EndpointUrl {

@@ -15,9 +15,6 @@ use crate::config::ConsulSdConfig;
 use crate::error::Error;
 use crate::fetch::{self, Answer};
 
-/// What the reference's language reads as true.
-const TRUE_TEXTS: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
-
 /// Where the API is and how it is asked.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -184,7 +181,7 @@ pub(in crate::providers) fn completed(
         config.partition = value("CONSUL_PARTITION");
     }
     if config.scheme.is_empty() {
-        let is_tls = TRUE_TEXTS.contains(&value("CONSUL_HTTP_SSL").as_str());
+        let is_tls = gocompat::boolean::parse(&value("CONSUL_HTTP_SSL")) == Ok(true);
         config.scheme = if is_tls { "https" } else { "http" }.to_owned();
     }
     config
